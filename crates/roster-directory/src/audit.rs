@@ -1,0 +1,134 @@
+//! What is worth remembering about an act: who, what, which fields, when, from which request. Never a value.
+
+use crate::{KeyId, OrganizationId, PayorId, Timestamp, UserId};
+
+/// Who acted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor {
+    /// Whoever holds this key.
+    Key(KeyId),
+    /// Whoever can run the command line on the host.
+    CommandLine,
+}
+
+impl Actor {
+    /// The key's id, or `cli`.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Actor::Key(id) => id.as_str(),
+            Actor::CommandLine => "cli",
+        }
+    }
+}
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each says itself")]
+pub enum Action {
+    OrganizationCreated,
+    PayorCreated,
+    KeyCreated,
+    KeyRevoked,
+    KeyRotated,
+    UserCreated,
+}
+
+impl Action {
+    /// The action as it is stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Action::OrganizationCreated => "organization.created",
+            Action::PayorCreated => "payor.created",
+            Action::KeyCreated => "key.created",
+            Action::KeyRevoked => "key.revoked",
+            Action::KeyRotated => "key.rotated",
+            Action::UserCreated => "user.created",
+        }
+    }
+}
+
+/// What it was done to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each says itself")]
+pub enum Target {
+    Organization(OrganizationId),
+    Payor(PayorId),
+    Key(KeyId),
+    User(UserId),
+}
+
+impl Target {
+    /// The public id.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Target::Organization(id) => id.as_str(),
+            Target::Payor(id) => id.as_str(),
+            Target::Key(id) => id.as_str(),
+            Target::User(id) => id.as_str(),
+        }
+    }
+}
+
+/// The request an act came from: the `X-Request-Id` that was answered, or one made for a command.
+///
+/// 1 to 64 of `A-Z a-z 0-9 . _ -`: short enough to keep, and nothing that could forge a log line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestId(Box<str>);
+
+impl RequestId {
+    /// Takes over an id that is sane.
+    pub fn parse(text: &str) -> Option<Self> {
+        let sane = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+        ((1..=64).contains(&text.len()) && text.bytes().all(sane)).then(|| Self(text.into()))
+    }
+
+    /// Makes one of 64 random bits.
+    pub fn new(entropy: u64) -> Self {
+        Self(format!("{entropy:016x}").into())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// One remembered act.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// When it was decided.
+    pub at: Timestamp,
+    /// Who acted.
+    pub actor: Actor,
+    /// What was done.
+    pub action: Action,
+    /// To what.
+    pub target: Target,
+    /// The names of the fields that were set, separated by commas.
+    pub fields: String,
+    /// From which request.
+    pub request: RequestId,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RequestId;
+
+    #[test]
+    fn only_a_sane_request_id_is_taken_over() {
+        for (text, sane) in [
+            ("a", true),
+            ("0af7651916cd43dd8448eb211c80319c", true),
+            ("Root-1_67891233.abcdef", true),
+            (&"x".repeat(64), true),
+            (&"x".repeat(65), false),
+            ("", false),
+            ("a b", false),
+            ("a\r\nSet-Cookie: x", false),
+            ("é", false),
+        ] {
+            assert_eq!(RequestId::parse(text).is_some(), sane, "{text}");
+        }
+        assert!(RequestId::parse(RequestId::new(7).as_str()).is_some());
+    }
+}

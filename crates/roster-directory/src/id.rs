@@ -1,0 +1,185 @@
+//! Public ids: alike inside, never interchangeable. Each is a short prefix and random `[a-z0-9]`; none is ever reused.
+
+use std::fmt;
+
+const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+
+/// Fills `to` with base-36 digits of `entropy`, which should carry at least 5.2 random bits a digit.
+fn write_base36(to: &mut [u8], mut entropy: u128) {
+    for digit in to {
+        *digit = ALPHABET[(entropy % 36) as usize];
+        entropy /= 36;
+    }
+}
+
+fn is_base36(text: &[u8]) -> bool {
+    text.iter().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+}
+
+macro_rules! id_type {
+    ($(#[$doc:meta])* $name:ident, $len:literal, $well_formed:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; $len]);
+
+        impl $name {
+            /// Takes exactly the text of an id of this kind; anything else is `None`.
+            pub fn parse(text: &str) -> Option<Self> {
+                let bytes: [u8; $len] = text.as_bytes().try_into().ok()?;
+                let well_formed: fn(&[u8; $len]) -> bool = $well_formed;
+                well_formed(&bytes).then_some(Self(bytes))
+            }
+
+            /// The id as it goes over the wire.
+            pub fn as_str(&self) -> &str {
+                std::str::from_utf8(&self.0).expect("made of ASCII only")
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = Malformed;
+
+            fn from_str(text: &str) -> Result<Self, Malformed> {
+                Self::parse(text).ok_or(Malformed(stringify!($name)))
+            }
+        }
+    };
+}
+
+/// A text that is no id of the kind asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Malformed(&'static str);
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not a well-formed {}", self.0)
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+id_type!(
+    /// A user's `publicId`: `usr_`, the ten digits of the unix second it was made in, `_`, nine random characters.
+    UserId, 24, |id| id.starts_with(b"usr_")
+        && id[4..14].iter().all(u8::is_ascii_digit)
+        && id[14] == b'_'
+        && is_base36(&id[15..])
+);
+
+impl UserId {
+    /// Makes the id of a user created in `unix_second` (clamped to what ten digits hold: 0 to the year 2286).
+    pub fn new(unix_second: i64, entropy: u128) -> Self {
+        let mut id = *b"usr_0000000000_000000000";
+        let mut second = unix_second.clamp(0, 9_999_999_999);
+        for digit in id[4..14].iter_mut().rev() {
+            *digit = b'0' + (second % 10) as u8;
+            second /= 10;
+        }
+        write_base36(&mut id[15..], entropy);
+        Self(id)
+    }
+}
+
+macro_rules! random_id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        id_type!($(#[$doc])* $name, 16, |id| id.starts_with($prefix.as_bytes()) && is_base36(&id[4..]));
+
+        impl $name {
+            /// Makes an id of 128 bits of `entropy`, of which 62 are kept.
+            pub fn new(entropy: u128) -> Self {
+                let mut id = [0; 16];
+                id[..4].copy_from_slice($prefix.as_bytes());
+                write_base36(&mut id[4..], entropy);
+                Self(id)
+            }
+        }
+    };
+}
+
+random_id!(
+    /// `org_` and twelve random characters.
+    OrganizationId,
+    "org_"
+);
+random_id!(
+    /// `pay_` and twelve random characters.
+    PayorId,
+    "pay_"
+);
+random_id!(
+    /// `key_` and twelve random characters; those twelve stand readable inside the key itself.
+    KeyId,
+    "key_"
+);
+random_id!(
+    /// `msg_` and twelve random characters: one message that is owed.
+    MessageId,
+    "msg_"
+);
+
+impl KeyId {
+    /// The twelve characters after the prefix.
+    pub fn suffix(&self) -> &str {
+        &self.as_str()[4..]
+    }
+
+    /// The id whose [`suffix`](Self::suffix) this is.
+    pub fn from_suffix(suffix: &str) -> Option<Self> {
+        let suffix: &[u8; 12] = suffix.as_bytes().try_into().ok()?;
+        let mut id = *b"key_000000000000";
+        id[4..].copy_from_slice(suffix);
+        is_base36(suffix).then_some(Self(id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_id_has_the_documented_shape() {
+        let id = UserId::new(1_234_567_890, u128::MAX);
+        assert_eq!(&id.as_str()[..15], "usr_1234567890_");
+        assert_eq!(UserId::parse(id.as_str()), Some(id));
+        assert_eq!(
+            UserId::parse("usr_1234567890_abc123def").map(|id| id.to_string()).as_deref(),
+            Some("usr_1234567890_abc123def")
+        );
+    }
+
+    #[test]
+    fn anything_else_is_no_user_id() {
+        for text in [
+            "",
+            "usr_",
+            "usr_1234567890_abc123de",
+            "usr_1234567890_abc123deff",
+            "usr_123456789a_abc123def",
+            "usr_1234567890-abc123def",
+            "usr_1234567890_ABC123DEF",
+            "org_1234567890_abc123def",
+            "usr_1234567890_abc123d\u{e9}",
+        ] {
+            assert_eq!(UserId::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn kinds_do_not_mix() {
+        let organization = OrganizationId::new(7);
+        assert!(PayorId::parse(organization.as_str()).is_none());
+        assert_eq!(KeyId::from_suffix(KeyId::new(7).suffix()), Some(KeyId::new(7)));
+    }
+}

@@ -1,0 +1,215 @@
+//! What an API key looks like, and what is kept of it.
+//!
+//! `roster_` + 12 characters of the key's id + `_` + 43 base-62 digits (256 random bits) + 6 base-62 digits of CRC-32
+//! over everything before. The prefix lets secret scanners find a leaked key; the checksum makes a typo a typo, refused
+//! without asking the database (GitHub's token format, 2021). Only the SHA-256 is kept: with 256 random bits behind it
+//! a slow hash would add cost and no safety.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::{KeyId, Role, Timestamp, text::line_type};
+
+const PREFIX: &str = "roster_";
+const SECRET_LEN: usize = 43; // 62^43 > 2^256
+const CHECKSUM_LEN: usize = 6; // 62^6 > 2^32
+const LEN: usize = PREFIX.len() + 12 + 1 + SECRET_LEN + CHECKSUM_LEN;
+
+line_type!(
+    /// What a key is for, in the words of whoever made it.
+    KeyName, 100
+);
+
+/// A key as its holder has it. Shown once, never stored, and `Debug` shows nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeyToken(String);
+
+impl KeyToken {
+    /// Makes the token of the key `id` from 256 random bits.
+    pub fn new(id: KeyId, secret: [u8; 32]) -> Self {
+        let mut token = String::with_capacity(LEN);
+        token.push_str(PREFIX);
+        token.push_str(id.suffix());
+        token.push('_');
+        push_base62(&mut token, secret, SECRET_LEN);
+        let checksum = crc32fast::hash(token.as_bytes());
+        push_checksum(&mut token, checksum);
+        Self(token)
+    }
+
+    /// The text to hand to its holder, once.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// What is kept of it.
+    pub fn hash(&self) -> KeyHash {
+        KeyHash::of(&self.0)
+    }
+}
+
+impl fmt::Debug for KeyToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("roster_***")
+    }
+}
+
+/// A key as somebody sent it: well-formed, its checksum right, not yet known to be real.
+#[derive(Debug, Clone, Copy)]
+pub struct PresentedKey {
+    /// Which key it says it is.
+    pub id: KeyId,
+    /// To be compared with what was kept.
+    pub hash: KeyHash,
+}
+
+impl PresentedKey {
+    /// Reads a token. A typo, or anything else that was never a key, is `None`.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.len() != LEN || !text.is_ascii() {
+            return None;
+        }
+        let (payload, checksum) = text.split_at(LEN - CHECKSUM_LEN);
+        let mut expected = String::with_capacity(CHECKSUM_LEN);
+        push_checksum(&mut expected, crc32fast::hash(payload.as_bytes()));
+        if expected != checksum {
+            return None;
+        }
+        let (id, _secret) = payload.strip_prefix(PREFIX)?.split_once('_')?;
+        Some(Self { id: KeyId::from_suffix(id)?, hash: KeyHash::of(text) })
+    }
+}
+
+/// The SHA-256 of a token. Compared in constant time.
+#[derive(Clone, Copy)]
+pub struct KeyHash([u8; 32]);
+
+impl KeyHash {
+    fn of(token: &str) -> Self {
+        Self(Sha256::digest(token.as_bytes()).into())
+    }
+
+    /// What was stored, read back.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// To be stored.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl PartialEq for KeyHash {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for KeyHash {}
+
+impl fmt::Debug for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// What is kept of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// Its public id, which stands readable in the token.
+    pub id: KeyId,
+    /// What its holder may do.
+    pub role: Role,
+    /// What it is for.
+    pub name: KeyName,
+    /// The hash of the token.
+    pub hash: KeyHash,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// The first moment at which it no longer works; `None`: never.
+    pub expires_at: Option<Timestamp>,
+    /// When it was revoked, if it was.
+    pub revoked_at: Option<Timestamp>,
+}
+
+impl Key {
+    /// Whether it opens anything at `now`.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
+}
+
+fn push_base62(to: &mut String, mut number: [u8; 32], digits: usize) {
+    for _ in 0..digits {
+        // Long division of the big-endian number by 62; the remainder is the next digit.
+        let mut rest = 0u32;
+        for byte in &mut number {
+            let part = rest << 8 | u32::from(*byte);
+            *byte = (part / 62) as u8;
+            rest = part % 62;
+        }
+        to.push(base62_digit(rest));
+    }
+}
+
+fn push_checksum(to: &mut String, mut checksum: u32) {
+    for _ in 0..CHECKSUM_LEN {
+        to.push(base62_digit(checksum % 62));
+        checksum /= 62;
+    }
+}
+
+fn base62_digit(value: u32) -> char {
+    char::from(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"[value as usize])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token() -> KeyToken {
+        KeyToken::new(KeyId::new(1_234_567), [0xa5; 32])
+    }
+
+    #[test]
+    fn a_token_is_read_back() {
+        let token = token();
+        let read = PresentedKey::parse(token.reveal()).expect("its own token");
+        assert_eq!(read.id, KeyId::new(1_234_567));
+        assert_eq!(read.hash, token.hash());
+    }
+
+    #[test]
+    fn one_wrong_character_anywhere_is_a_typo() {
+        let token = token();
+        for place in 0..token.reveal().len() {
+            let mut bytes = token.reveal().as_bytes().to_vec();
+            bytes[place] = if bytes[place] == b'x' { b'y' } else { b'x' };
+            let typo = String::from_utf8(bytes).expect("ASCII");
+            assert!(PresentedKey::parse(&typo).is_none(), "{place}");
+        }
+        assert!(PresentedKey::parse(&token.reveal()[1..]).is_none());
+        assert!(PresentedKey::parse("").is_none());
+    }
+
+    #[test]
+    fn the_secret_keeps_all_its_bits() {
+        let mut tokens = std::collections::HashSet::new();
+        for bit in 0..256 {
+            let mut secret = [0; 32];
+            secret[bit / 8] = 1 << (bit % 8);
+            assert!(tokens.insert(KeyToken::new(KeyId::new(1), secret).reveal().to_owned()));
+        }
+        assert_eq!(KeyToken::new(KeyId::new(1), [0xff; 32]).reveal().len(), LEN);
+    }
+
+    #[test]
+    fn debug_shows_nothing() {
+        let token = token();
+        let shown = format!("{token:?} {:?}", token.hash());
+        assert!(!shown.contains(&token.reveal()[20..30]), "{shown}");
+    }
+}

@@ -1,0 +1,19 @@
+//! A payor: the insurer or public programme that pays an organization for care, and that credentials its providers.
+
+use crate::{PayorId, Timestamp, text::line_type};
+
+line_type!(
+    /// What the payor is called.
+    PayorName, 200
+);
+
+/// One payor of an organization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payor {
+    /// Its public id.
+    pub id: PayorId,
+    /// What it is called.
+    pub name: PayorName,
+    /// When it was created.
+    pub created_at: Timestamp,
+}

@@ -1,0 +1,118 @@
+//! Checked text: how long it may be, and what it may not contain.
+
+/// The white space JavaScript's `String.prototype.trim` removes (ECMA-262 §12.2 and §12.3): Unicode's `Zs`, tab, VT,
+/// FF, line ends and U+FEFF; unlike Rust's `trim`, not U+0085.
+pub(crate) fn is_js_space(c: char) -> bool {
+    match c {
+        '\u{9}'..='\u{d}' | ' ' | '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' => true,
+        '\u{2028}' | '\u{2029}' | '\u{202f}' | '\u{205f}' | '\u{3000}' | '\u{feff}' => true,
+        _ => false,
+    }
+}
+
+/// The length JavaScript gives a string.
+pub(crate) fn utf16_len(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.encode_utf16().count() }
+}
+
+/// Whether it contains what no engine should be asked to store: U+0000 and the other control characters.
+pub(crate) fn has_control(text: &str) -> bool {
+    if text.is_ascii() { text.bytes().any(|b| b.is_ascii_control()) } else { text.chars().any(char::is_control) }
+}
+
+/// A type for one line of trimmed text of 1 to `$max` UTF-16 units, without control characters.
+///
+/// Its `Debug` shows nothing: most of these are personal data, and none is needed in a log.
+macro_rules! line_type {
+    ($(#[$doc:meta])* $name:ident, $max:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Box<str>);
+
+        impl $name {
+            /// The most UTF-16 units it may have.
+            pub const MAX: usize = $max;
+
+            /// Trims as JavaScript does, then checks.
+            pub fn parse(text: &str) -> Result<Self, $crate::Flaw> {
+                let text = text.trim_matches($crate::text::is_js_space);
+                if text.is_empty() {
+                    return Err($crate::Flaw::too_short(1));
+                }
+                // A UTF-16 unit is at least one byte, so short text needs no count.
+                if text.len() > Self::MAX && $crate::text::utf16_len(text) > Self::MAX {
+                    return Err($crate::Flaw::too_long(Self::MAX));
+                }
+                if $crate::text::has_control(text) {
+                    return Err($crate::Flaw::control_characters());
+                }
+                Ok(Self(text.into()))
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::Flaw;
+
+            fn from_str(text: &str) -> Result<Self, $crate::Flaw> {
+                Self::parse(text)
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("***")
+            }
+        }
+    };
+}
+pub(crate) use line_type;
+
+/// A type for text that is kept just as it came: 0 to `$max` UTF-16 units, without control characters.
+macro_rules! verbatim_type {
+    ($(#[$doc:meta])* $name:ident, $max:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash)]
+        pub struct $name(Box<str>);
+
+        impl $name {
+            /// The most UTF-16 units it may have.
+            pub const MAX: usize = $max;
+
+            /// Checks and keeps the text as it is.
+            pub fn parse(text: &str) -> Result<Self, $crate::Flaw> {
+                if text.len() > Self::MAX && $crate::text::utf16_len(text) > Self::MAX {
+                    return Err($crate::Flaw::too_long(Self::MAX));
+                }
+                if $crate::text::has_control(text) {
+                    return Err($crate::Flaw::control_characters());
+                }
+                Ok(Self(text.into()))
+            }
+
+            /// The text, as it was given.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::Flaw;
+
+            fn from_str(text: &str) -> Result<Self, $crate::Flaw> {
+                Self::parse(text)
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("***")
+            }
+        }
+    };
+}
+pub(crate) use verbatim_type;

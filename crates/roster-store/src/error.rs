@@ -1,0 +1,40 @@
+//! What can go wrong in the store, named for what the reader of the error can do about it.
+
+use std::error::Error as StdError;
+
+/// Why a change was not written, or a query not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Somebody in the organization has this e-mail already. Nothing was written.
+    #[error("the e-mail belongs to another user of the organization")]
+    EmailTaken,
+    /// There is no such organization.
+    #[error("there is no such organization")]
+    NoOrganization,
+    /// More changes are waiting than the store will queue, or another process holds the database. Try again.
+    #[error("the database is busy")]
+    Busy,
+    /// The disk is full, or failing. Nothing was written; it may work again by itself.
+    #[error("the disk does not take the change")]
+    Storage(#[source] Box<dyn StdError + Send + Sync>),
+    /// The writer has stopped; the process must be started again.
+    #[error("the database is closed")]
+    Closed,
+    /// The database is not one this binary can work with.
+    #[error("{0}")]
+    Unusable(String),
+    /// What the driver said, where it says nothing of the above.
+    #[error("the database failed")]
+    Engine(#[source] Box<dyn StdError + Send + Sync>),
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::*;
+        match error.sqlite_error_code() {
+            Some(DatabaseBusy | DatabaseLocked) => Error::Busy,
+            Some(DiskFull | SystemIoFailure | CannotOpen | ReadOnly) => Error::Storage(Box::new(error)),
+            _ => Error::Engine(Box::new(error)),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Rows and transactions: commit a change, answer a query.
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod migration;
+mod sqlite;
+mod store;
+
+pub use error::Error;
+pub use store::{Epoch, KeyRecord, Listing, Location, Options, Owed, Remembered, Store};

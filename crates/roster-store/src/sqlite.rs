@@ -1,0 +1,210 @@
+//! The embedded engine: one writer that batches, readers that never wait for it.
+
+mod freshness;
+mod index;
+mod list;
+mod place;
+mod readers;
+mod rows;
+mod schema;
+mod search;
+mod writer;
+
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, RwLock},
+};
+
+use roster_directory::{
+    Change, KeyId, Organization, OrganizationId, Payor, PayorId, Query, Timestamp, User, UserId, key::Key,
+};
+use rusqlite::{OptionalExtension, params};
+use tokio::sync::Semaphore;
+
+use crate::{Epoch, Error, KeyRecord, Listing, Options, Owed, Remembered};
+use freshness::Freshness;
+use index::Indexer;
+use place::OrganizationNumber;
+use readers::Readers;
+use rows::user_columns;
+use writer::Writer;
+
+/// Queries that read more than a page of rows and may run at once. Each holds a thread and a connection.
+const HEAVY_READS: usize = 4;
+
+/// One SQLite file.
+pub(crate) struct Sqlite {
+    // Dropped in this order: the indexer feeds the writer.
+    indexer: Option<Indexer>,
+    writer: Writer,
+    readers: Arc<Readers>,
+    freshness: Arc<Freshness>,
+    numbers: RwLock<HashMap<OrganizationId, OrganizationNumber>>,
+    heavy: Semaphore,
+}
+
+impl Sqlite {
+    pub(crate) fn open(path: &Path, options: &Options) -> Result<Self, Error> {
+        let mut connection = schema::open(path)?;
+        schema::migrate(&mut connection)?;
+        connection.pragma_update(None, "wal_autocheckpoint", options.checkpoint_pages)?;
+
+        let freshness = Arc::new(Freshness::new()?);
+        let readers = Arc::new(Readers::new(path.to_owned()));
+        let (wake, wakes) = std::sync::mpsc::channel();
+        let writer = Writer::start(connection, options, freshness.clone(), wake.clone())?;
+        let indexer = match options.index {
+            true => Some(Indexer::start(wake, wakes, readers.clone(), writer.jobs())?),
+            false => None,
+        };
+        Ok(Self { indexer, writer, readers, freshness, numbers: RwLock::default(), heavy: Semaphore::new(HEAVY_READS) })
+    }
+
+    pub(crate) async fn commit(&self, change: Change) -> Result<Timestamp, Error> {
+        self.writer.commit(change).await
+    }
+
+    pub(crate) fn epoch(&self) -> Result<Epoch, Error> {
+        self.readers.with(|reader| reader.epoch(&self.freshness))
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.epoch()?;
+        if self.writer.is_alive() { Ok(()) } else { Err(Error::Closed) }
+    }
+
+    pub(crate) fn key(&self, id: KeyId) -> Result<Option<KeyRecord>, Error> {
+        self.readers.with(|reader| {
+            let sql = "select k.id, k.role, k.name, k.hash, k.created_at, k.expires_at, k.revoked_at, \
+                       o.id, o.name, o.created_at \
+                       from api_key k join organization o on o.number = k.organization where k.id = ?1";
+            let mut statement = reader.prepare(sql)?;
+            let found = statement
+                .query_row([id.as_str()], |row| {
+                    Ok(KeyRecord { key: rows::key(row)?, organization: rows::organization_at(row, 7)? })
+                })
+                .optional()?;
+            Ok(found)
+        })
+    }
+
+    pub(crate) fn user(&self, organization: OrganizationId, id: UserId) -> Result<Option<User>, Error> {
+        let Some(number) = self.number(organization)? else { return Ok(None) };
+        self.readers.with(|reader| {
+            let sql = concat!("select ", user_columns!(), " from user where organization = ?1 and id = ?2");
+            let mut statement = reader.prepare(sql)?;
+            Ok(statement.query_row(params![number, id.as_str()], rows::user).optional()?)
+        })
+    }
+
+    pub(crate) async fn list(self: &Arc<Self>, organization: OrganizationId, query: Query) -> Result<Listing, Error> {
+        let Some(number) = self.number(organization)? else { return Ok(Listing { users: Vec::new(), total: 0 }) };
+        // What reads a page of rows at most is answered here; the rest leaves the runtime's threads alone.
+        if let Some(listing) = self.readers.with(|reader| list::light(reader, number, &query))? {
+            return Ok(listing);
+        }
+        let _permit = self.heavy.acquire().await.map_err(|_| Error::Closed)?;
+        let readers = self.readers.clone();
+        tokio::task::spawn_blocking(move || readers.with(|reader| list::heavy(reader, number, &query)))
+            .await
+            .map_err(|_| Error::Closed)?
+    }
+
+    pub(crate) fn payors_of(&self, organization: OrganizationId, user: UserId) -> Result<Vec<Payor>, Error> {
+        let Some(number) = self.number(organization)? else { return Err(Error::NoOrganization) };
+        self.readers.with(|reader| {
+            let sql = "select p.id, p.name, p.created_at from user u \
+                       join user_payor a on a.place = u.place \
+                       join payor p on p.organization = u.organization and p.id = a.payor \
+                       where u.organization = ?1 and u.id = ?2 order by p.id";
+            reader.collect(sql, params![number, user.as_str()], rows::payor)
+        })
+    }
+
+    pub(crate) fn known_payors(&self, organization: OrganizationId, ids: &[PayorId]) -> Result<Vec<PayorId>, Error> {
+        let Some(number) = self.number(organization)? else { return Ok(Vec::new()) };
+        self.readers.with(|reader| {
+            let mut statement = reader.prepare("select 1 from payor where organization = ?1 and id = ?2")?;
+            let mut known = Vec::with_capacity(ids.len());
+            for id in ids {
+                if statement.exists(params![number, id.as_str()])? {
+                    known.push(*id);
+                }
+            }
+            Ok(known)
+        })
+    }
+
+    pub(crate) fn payors(&self, organization: OrganizationId) -> Result<Vec<Payor>, Error> {
+        let Some(number) = self.number(organization)? else { return Err(Error::NoOrganization) };
+        self.readers.with(|reader| {
+            let sql = "select id, name, created_at from payor where organization = ?1 order by id";
+            reader.collect(sql, [number], rows::payor)
+        })
+    }
+
+    pub(crate) fn keys(&self, organization: OrganizationId) -> Result<Vec<Key>, Error> {
+        let Some(number) = self.number(organization)? else { return Err(Error::NoOrganization) };
+        self.readers.with(|reader| {
+            let sql = "select id, role, name, hash, created_at, expires_at, revoked_at \
+                       from api_key where organization = ?1 order by id";
+            reader.collect(sql, [number], rows::key)
+        })
+    }
+
+    pub(crate) fn organizations(&self) -> Result<Vec<Organization>, Error> {
+        self.readers.with(|reader| {
+            let sql = "select id, name, created_at from organization order by number";
+            reader.collect(sql, [], |row| rows::organization_at(row, 0))
+        })
+    }
+
+    pub(crate) fn organization(&self, id: OrganizationId) -> Result<Option<Organization>, Error> {
+        self.readers.with(|reader| {
+            let sql = "select id, name, created_at from organization where id = ?1";
+            Ok(reader.collect(sql, [id.as_str()], |row| rows::organization_at(row, 0))?.pop())
+        })
+    }
+
+    pub(crate) fn owed(&self, organization: Option<OrganizationId>, limit: u32) -> Result<Vec<Owed>, Error> {
+        let number = match organization {
+            Some(id) => Some(self.number(id)?.ok_or(Error::NoOrganization)?),
+            None => None,
+        };
+        self.readers.with(|reader| {
+            let sql = "select m.id, o.id, m.kind, m.user, m.created_at \
+                       from outbox m join organization o on o.number = m.organization \
+                       where ?1 is null or m.organization = ?1 order by m.number limit ?2";
+            reader.collect(sql, params![number, limit], rows::owed)
+        })
+    }
+
+    pub(crate) fn audit(&self, organization: OrganizationId, limit: u32) -> Result<Vec<Remembered>, Error> {
+        let Some(number) = self.number(organization)? else { return Err(Error::NoOrganization) };
+        self.readers.with(|reader| {
+            let sql = "select at, actor, action, target, fields, request \
+                       from audit where place between ?1 and ?2 order by place desc limit ?3";
+            let range = number.places();
+            reader.collect(sql, params![range.start(), range.end(), limit], rows::remembered)
+        })
+    }
+
+    pub(crate) async fn search_index_settled(&self) {
+        if let Some(indexer) = &self.indexer {
+            indexer.settled().await;
+        }
+    }
+
+    /// The organization's number in this file. It never changes, so it is remembered once found.
+    fn number(&self, id: OrganizationId) -> Result<Option<OrganizationNumber>, Error> {
+        if let Some(number) = self.numbers.read().expect("nobody panics holding it").get(&id) {
+            return Ok(Some(*number));
+        }
+        let found = self.readers.with(|reader| place::number_of(reader.connection(), id))?;
+        if let Some(number) = found {
+            self.numbers.write().expect("nobody panics holding it").insert(id, number);
+        }
+        Ok(found)
+    }
+}

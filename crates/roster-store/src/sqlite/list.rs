@@ -1,0 +1,219 @@
+//! One page of an organization's users, with an exact count of all that the filter finds.
+//!
+//! Nothing here counts rows: `role_count` is kept by the writer. And nothing walks past the rows before a page if it can
+//! be helped: users have consecutive ordinals, so where all but a few of them are shown, the place of the n-th follows
+//! from n; elsewhere the index by role is walked from the nearer end of the list.
+
+use roster_directory::{Query, Role, RoleSet, User, query::Order};
+use rusqlite::{CachedStatement, OptionalExtension, Rows, params};
+
+use super::{
+    place::OrganizationNumber,
+    readers::Reader,
+    rows::{self, user_columns},
+    search,
+};
+use crate::{Error, Listing};
+
+/// Index entries that may be passed over before a query is no longer answered on a runtime thread: about 0.2 ms.
+const LIGHT_SKIP: u64 = 2_000;
+
+/// Users that may be hidden from a list that is answered by counting places.
+const FEW_HIDDEN: u64 = 256;
+
+/// The answer, if it costs little more than its rows; `None` is a question for [`heavy`].
+pub(super) fn light(reader: &Reader, number: OrganizationNumber, query: &Query) -> Result<Option<Listing>, Error> {
+    reader.at_one_moment(|| match &query.email {
+        Some(_) => by_email(reader, number, query).map(Some),
+        None if query.search.is_empty() => page(reader, number, query, LIGHT_SKIP),
+        None => Ok(None),
+    })
+}
+
+/// The answer, whatever it costs.
+pub(super) fn heavy(reader: &Reader, number: OrganizationNumber, query: &Query) -> Result<Listing, Error> {
+    reader.at_one_moment(|| {
+        if query.search.is_empty() {
+            return page(reader, number, query, u64::MAX).map(|page| page.expect("no skip is too long"));
+        }
+        let found = search::find(reader, number, query)?;
+        Ok(Listing { users: users_at(reader, &found.places)?, total: found.total })
+    })
+}
+
+fn by_email(reader: &Reader, number: OrganizationNumber, query: &Query) -> Result<Listing, Error> {
+    let Some(email) = &query.email else { return Ok(Listing { users: Vec::new(), total: 0 }) };
+    let sql = concat!("select ", user_columns!(), " from user where organization = ?1 and email_key = ?2");
+    let user = reader.prepare(sql)?.query_row(params![number, email.as_str()], rows::user).optional()?;
+    let user = user.filter(|user| query.roles().contains(user.role) && search::matches(&query.search, user));
+    let total = u64::from(user.is_some());
+    Ok(Listing { users: user.into_iter().filter(|_| query.page.offset() == 0).collect(), total })
+}
+
+/// One page without a search; `None` if more than `most_skipped` index entries would be passed over.
+fn page(
+    reader: &Reader,
+    number: OrganizationNumber,
+    query: &Query,
+    most_skipped: u64,
+) -> Result<Option<Listing>, Error> {
+    let count = Count::read(reader, number)?;
+    let roles = query.roles();
+    let total = count.of(roles);
+    let offset = query.page.offset();
+    if offset >= total {
+        return Ok(Some(Listing { users: Vec::new(), total }));
+    }
+    let len = u64::from(query.page.size).min(total - offset);
+    let window = Window { offset, len, total, order: query.order };
+
+    let hidden = count.of(RoleSet::ALL) - total;
+    let users = if hidden <= FEW_HIDDEN && count.of(RoleSet::ALL) == count.ordinals {
+        by_counting(reader, number, roles, &window)?
+    } else {
+        if window.nearer_end().0 > most_skipped {
+            return Ok(None);
+        }
+        let present: Vec<Role> = roles.iter().filter(|role| count.by_role[*role as usize] > 0).collect();
+        users_at(reader, &by_role(reader, number, &present, &window)?)?
+    };
+    Ok(Some(Listing { users, total }))
+}
+
+/// How many users an organization has.
+struct Count {
+    by_role: [u64; Role::ALL.len()],
+    /// Ordinals handed out. As many as there are users as long as none was ever removed.
+    ordinals: u64,
+}
+
+impl Count {
+    fn read(reader: &Reader, number: OrganizationNumber) -> Result<Self, Error> {
+        let mut count = Self { by_role: [0; Role::ALL.len()], ordinals: 0 };
+        let mut statement = reader.prepare("select users from organization where number = ?1")?;
+        count.ordinals = statement.query_row([number], |row| row.get::<_, i64>(0))? as u64;
+        let mut statement = reader.prepare("select role, users from role_count where organization = ?1")?;
+        let mut rows = statement.query([number])?;
+        while let Some(row) = rows.next()? {
+            if let Some(slot) = count.by_role.get_mut(usize::from(row.get::<_, u8>(0)?)) {
+                *slot = row.get::<_, i64>(1)? as u64;
+            }
+        }
+        Ok(count)
+    }
+
+    fn of(&self, roles: RoleSet) -> u64 {
+        roles.iter().map(|role| self.by_role[role as usize]).sum()
+    }
+}
+
+/// The part of a list that is a page: `len` of `total`, after `offset`. Never empty.
+struct Window {
+    offset: u64,
+    len: u64,
+    total: u64,
+    order: Order,
+}
+
+impl Window {
+    /// The ranks of its oldest and its newest user, the oldest of the list having rank 0.
+    fn ranks(&self) -> (u64, u64) {
+        match self.order {
+            Order::OldestFirst => (self.offset, self.offset + self.len - 1),
+            Order::NewestFirst => (self.total - self.offset - self.len, self.total - self.offset - 1),
+        }
+    }
+
+    /// How many to pass over from the nearer end, and in which order to walk from there.
+    fn nearer_end(&self) -> (u64, Order) {
+        let behind = self.total - self.offset - self.len;
+        match self.order {
+            _ if self.offset <= behind => (self.offset, self.order),
+            Order::NewestFirst => (behind, Order::OldestFirst),
+            Order::OldestFirst => (behind, Order::NewestFirst),
+        }
+    }
+}
+
+/// The page where all users but a few are shown: the n-th shown has the n-th ordinal that is not a hidden one's.
+fn by_counting(
+    reader: &Reader,
+    number: OrganizationNumber,
+    roles: RoleSet,
+    window: &Window,
+) -> Result<Vec<User>, Error> {
+    let mut hidden = Vec::new();
+    for role in RoleSet::ALL.without(roles).iter() {
+        let sql = "select place from user where organization = ?1 and role = ?2";
+        hidden.extend(reader.collect(sql, params![number, role as u8], |row| row.get::<_, i64>(0))?);
+    }
+    hidden.sort_unstable();
+    let place_of = |rank: u64| {
+        hidden.iter().fold(number.place(rank as i64), |place, hidden| if *hidden <= place { place + 1 } else { place })
+    };
+    let (oldest, newest) = window.ranks();
+    let sql = match window.order {
+        Order::NewestFirst => {
+            concat!("select ", user_columns!(), " from user where place between ?1 and ?2 order by place desc")
+        }
+        Order::OldestFirst => {
+            concat!("select ", user_columns!(), " from user where place between ?1 and ?2 order by place asc")
+        }
+    };
+    let mut users = reader.collect(sql, [place_of(oldest), place_of(newest)], rows::user)?;
+    users.retain(|user| roles.contains(user.role));
+    Ok(users)
+}
+
+/// The places of the page, found by walking the index of each role side by side, from the nearer end.
+fn by_role(reader: &Reader, number: OrganizationNumber, roles: &[Role], window: &Window) -> Result<Vec<i64>, Error> {
+    let (skip, walk) = window.nearer_end();
+    let sql = match walk {
+        Order::NewestFirst => "select place from user where organization = ?1 and role = ?2 order by place desc",
+        Order::OldestFirst => "select place from user where organization = ?1 and role = ?2 order by place asc",
+    };
+    let mut statements =
+        roles.iter().map(|_| reader.prepare(sql)).collect::<Result<Vec<CachedStatement<'_>>, Error>>()?;
+    let mut walks = Vec::with_capacity(roles.len());
+    for (statement, role) in statements.iter_mut().zip(roles) {
+        let mut walk = Walk { rows: statement.query(params![number, *role as u8])?, next: None };
+        walk.step()?;
+        walks.push(walk);
+    }
+
+    let mut places = Vec::with_capacity(window.len as usize);
+    for nth in 0..skip + window.len {
+        let ahead = walks.iter_mut().filter(|walk| walk.next.is_some());
+        let first = match walk {
+            Order::NewestFirst => ahead.max_by_key(|walk| walk.next),
+            Order::OldestFirst => ahead.min_by_key(|walk| walk.next),
+        };
+        let Some(first) = first else { break };
+        if nth >= skip {
+            places.extend(first.next);
+        }
+        first.step()?;
+    }
+    if walk != window.order {
+        places.reverse();
+    }
+    Ok(places)
+}
+
+/// The users of one role, as far as we have walked.
+struct Walk<'a> {
+    rows: Rows<'a>,
+    next: Option<i64>,
+}
+
+impl Walk<'_> {
+    fn step(&mut self) -> Result<(), Error> {
+        self.next = self.rows.next()?.map(|row| row.get(0)).transpose()?;
+        Ok(())
+    }
+}
+
+fn users_at(reader: &Reader, places: &[i64]) -> Result<Vec<User>, Error> {
+    let mut statement = reader.prepare(concat!("select ", user_columns!(), " from user where place = ?1"))?;
+    places.iter().map(|place| Ok(statement.query_row([place], rows::user)?)).collect()
+}

@@ -1,0 +1,73 @@
+//! Connections that only read: as many as are in use at once, each used by one thread at a time.
+
+use std::{path::PathBuf, sync::Mutex};
+
+use rusqlite::{CachedStatement, Connection, Params, Row};
+
+use super::{
+    freshness::{Freshness, Seen},
+    schema,
+};
+use crate::{Epoch, Error};
+
+/// Idle connections, the last used on top: its cache is the warmest.
+pub(super) struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Reader>>,
+}
+
+impl Readers {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, idle: Mutex::default() }
+    }
+
+    /// Lends a connection. One that failed is thrown away.
+    pub(super) fn with<T>(&self, read: impl FnOnce(&mut Reader) -> Result<T, Error>) -> Result<T, Error> {
+        let idle = self.idle.lock().expect("nobody panics holding it").pop();
+        let mut reader = match idle {
+            Some(reader) => reader,
+            None => Reader { connection: schema::open_reader(&self.path)?, seen: Seen::default() },
+        };
+        let answer = read(&mut reader)?;
+        self.idle.lock().expect("nobody panics holding it").push(reader);
+        Ok(answer)
+    }
+}
+
+/// One connection.
+pub(super) struct Reader {
+    connection: Connection,
+    seen: Seen,
+}
+
+impl Reader {
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(super) fn epoch(&mut self, freshness: &Freshness) -> Result<Epoch, Error> {
+        self.seen.refresh(&self.connection, freshness)
+    }
+
+    pub(super) fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>, Error> {
+        Ok(self.connection.prepare_cached(sql)?)
+    }
+
+    /// All rows of a query.
+    pub(super) fn collect<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        row: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, Error> {
+        Ok(self.prepare(sql)?.query_map(params, row)?.collect::<Result<_, _>>()?)
+    }
+
+    /// Runs several reads at one moment of the database.
+    pub(super) fn at_one_moment<T>(&self, read: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        self.prepare("begin")?.execute([])?;
+        let answer = read();
+        self.prepare("commit")?.execute([])?;
+        answer
+    }
+}

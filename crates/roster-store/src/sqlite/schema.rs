@@ -1,0 +1,97 @@
+//! Opening the file, and bringing its schema up to this binary's.
+
+use std::{path::Path, time::Duration};
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
+
+use crate::{
+    Error,
+    migration::{self, Migration},
+};
+
+/// Marks the file as Roster's (SQLite's `application_id`; "ROST" in ASCII).
+const APPLICATION_ID: i32 = 0x524f_5354;
+
+/// How long a process waits for another that is writing to the same file.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+const MIGRATIONS: &[Migration] =
+    &[Migration { name: "0001_directory.sql", sql: include_str!("../../migrations/sqlite/0001_directory.sql") }];
+
+/// The writer's connection: makes the file if there is none, readable by its owner only.
+pub(super) fn open(path: &Path) -> Result<Connection, Error> {
+    make_private(path)
+        .map_err(|error| Error::Unusable(format!("cannot open the database file {}: {error}", path.display())))?;
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.pragma_update(None, "cache_size", -32 * 1024)?; // KiB
+
+    let application_id: i32 = connection
+        .pragma_query_value(None, "application_id", |row| row.get(0))
+        .map_err(|_| Error::Unusable(format!("{} is not an SQLite database", path.display())))?;
+    let tables: i64 = connection.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
+    if application_id != APPLICATION_ID && tables > 0 {
+        return Err(Error::Unusable(format!("{} is another program's SQLite database", path.display())));
+    }
+
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+    if (mode.as_str(), synchronous) != ("wal", 2) {
+        return Err(Error::Unusable(format!(
+            "{} cannot be used durably here: SQLite answers journal_mode={mode}, synchronous={synchronous} where wal \
+             and 2 are needed; is it on a network file system?",
+            path.display()
+        )));
+    }
+    Ok(connection)
+}
+
+/// A connection that can only read.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, Error> {
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "cache_size", -8 * 1024)?; // KiB
+    Ok(connection)
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
+    // No mutex: a connection is never used by two threads at once. No URI: a path is a path.
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(LOCK_WAIT)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+/// Runs what has not run yet, all of it or nothing. Of two processes at once, one runs it and the other waits.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(
+        "create table if not exists schema_migration (
+             number     integer primary key,
+             name       text not null,
+             sha256     blob not null
+         ) strict",
+    )?;
+    let ran = transaction
+        .prepare("select sha256 from schema_migration order by number")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<Vec<Vec<u8>>, _>>()?;
+    for (number, migration) in (ran.len() + 1..).zip(migration::pending(MIGRATIONS, &ran)?) {
+        transaction.execute_batch(migration.sql)?;
+        transaction.execute(
+            "insert into schema_migration (number, name, sha256) values (?1, ?2, ?3)",
+            params![number as i64, migration.name, migration.sha256()],
+        )?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.commit()?;
+    Ok(())
+}

@@ -1,0 +1,239 @@
+//! Finding users by what occurs in their names, e-mail and phone: exact and current, whatever the index has reached.
+//!
+//! The index (index.rs) knows, for chunks it has finished, which users contain three given bytes. It proposes; every
+//! hit is then checked against the user's own row. Chunks it has not finished, and searches with no term of three
+//! bytes, are answered by reading the users one by one.
+
+use std::ops::Range;
+
+use roster_directory::{
+    Query, RoleSet, User,
+    query::Order,
+    search::{Haystack, Term, Terms},
+};
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{
+    index::{self, CHUNK},
+    place::OrganizationNumber,
+    readers::Reader,
+};
+use crate::Error;
+
+/// So few candidates are sooner checked than narrowed further.
+const FEW: usize = 8;
+
+/// What a search found.
+pub(super) struct Found {
+    /// The places of the page, in order.
+    pub(super) places: Vec<i64>,
+    /// How many there are in all.
+    pub(super) total: u64,
+}
+
+/// Whether all terms occur in a user that is at hand.
+pub(super) fn matches(terms: &Terms, user: &User) -> bool {
+    let mut haystack = Haystack::default();
+    haystack.fill_from(user);
+    terms.all_in(&haystack, user.id.as_str())
+}
+
+/// One page of those in whom every term occurs.
+pub(super) fn find(reader: &Reader, number: OrganizationNumber, query: &Query) -> Result<Found, Error> {
+    let ordinals: i64 =
+        reader.prepare("select users from organization where number = ?1")?.query_row([number], |row| row.get(0))?;
+    let sought = query.search.iter().map(|term| Sought::new(reader, number, term)).collect::<Result<Vec<_>, _>>()?;
+    let narrowing: Vec<_> = sought.iter().filter(|sought| sought.narrows()).collect();
+
+    let mut hits = Hits {
+        terms: &query.search,
+        roles: query.roles(),
+        page: query.page.offset()..query.page.offset().saturating_add(u64::from(query.page.size)),
+        haystack: Haystack::default(),
+        found: Found { places: Vec::new(), total: 0 },
+    };
+    if narrowing.is_empty() {
+        hits.read(reader, query.order, number.place(0)..number.place(ordinals))?;
+        return Ok(hits.found);
+    }
+
+    let finished = index::finished(reader, number)?;
+    let chunks = 0..(ordinals + CHUNK - 1) / CHUNK;
+    let in_order: Box<dyn Iterator<Item = i64>> = match query.order {
+        Order::OldestFirst => Box::new(chunks),
+        Order::NewestFirst => Box::new(chunks.rev()),
+    };
+    for chunk in in_order {
+        let start = number.place(chunk * CHUNK);
+        if !finished.contains(&chunk) {
+            hits.read(reader, query.order, start..number.place(((chunk + 1) * CHUNK).min(ordinals)))?;
+            continue;
+        }
+        let mut candidates: Option<Vec<u16>> = None;
+        for sought in &narrowing {
+            let proposed = sought.in_chunk(reader, number, chunk)?;
+            candidates = Some(match candidates {
+                Some(candidates) => intersection(candidates, &proposed),
+                None => proposed,
+            });
+            if candidates.as_ref().is_some_and(|candidates| candidates.len() <= FEW) {
+                break;
+            }
+        }
+        let mut candidates = candidates.unwrap_or_default();
+        if query.order == Order::NewestFirst {
+            candidates.reverse();
+        }
+        for offset in candidates {
+            hits.check_place(reader, start + i64::from(offset))?;
+        }
+    }
+    Ok(hits.found)
+}
+
+/// A term, and how the index can be asked for it.
+struct Sought {
+    /// For each text of which one must occur, its trigrams. One without any lets everybody through.
+    alternatives: Vec<Vec<u32>>,
+    /// The ordinal of the user whose id the term is.
+    ordinal: Option<i64>,
+}
+
+impl Sought {
+    fn new(reader: &Reader, number: OrganizationNumber, term: &Term) -> Result<Self, Error> {
+        let ordinal = match term.id() {
+            Some(id) => reader
+                .prepare("select place from user where organization = ?1 and id = ?2")?
+                .query_row(params![number, id.as_str()], |row| row.get(0))
+                .optional()?
+                .map(|place| number.ordinal(place)),
+            None => None,
+        };
+        Ok(Self { alternatives: term.needles().map(index::trigrams_of).collect(), ordinal })
+    }
+
+    fn narrows(&self) -> bool {
+        self.alternatives.iter().all(|trigrams| !trigrams.is_empty())
+    }
+
+    /// The users of a finished chunk in whom it may occur: offsets, ascending.
+    fn in_chunk(&self, reader: &Reader, number: OrganizationNumber, chunk: i64) -> Result<Vec<u16>, Error> {
+        let mut proposed = Vec::new();
+        for trigrams in &self.alternatives {
+            let mut narrowed: Option<Vec<u16>> = None;
+            for trigram in trigrams {
+                let posted = index::posting(reader, number, chunk, *trigram)?;
+                narrowed = Some(match narrowed {
+                    Some(narrowed) => intersection(narrowed, &posted),
+                    None => posted,
+                });
+                if narrowed.as_ref().is_some_and(|narrowed| narrowed.len() <= FEW) {
+                    break;
+                }
+            }
+            proposed.extend(narrowed.unwrap_or_default());
+        }
+        if let Some(ordinal) = self.ordinal.filter(|ordinal| ordinal / CHUNK == chunk) {
+            proposed.push((ordinal % CHUNK) as u16);
+        }
+        if self.alternatives.len() > 1 || self.ordinal.is_some() {
+            proposed.sort_unstable();
+            proposed.dedup();
+        }
+        Ok(proposed)
+    }
+}
+
+/// What is in both; both ascending.
+fn intersection(mut some: Vec<u16>, others: &[u16]) -> Vec<u16> {
+    let mut others = others.iter().peekable();
+    some.retain(|one| {
+        while others.next_if(|other| *other < one).is_some() {}
+        others.peek() == Some(&one)
+    });
+    some
+}
+
+/// Checks users one by one, counts the hits and keeps those of the page.
+struct Hits<'a> {
+    terms: &'a Terms,
+    roles: RoleSet,
+    page: Range<u64>,
+    haystack: Haystack,
+    found: Found,
+}
+
+/// The columns [`Hits::check`] reads, in its order.
+macro_rules! searched_columns {
+    () => {
+        "place, role, id, first_name, last_name, email, phone"
+    };
+}
+
+impl Hits<'_> {
+    fn check(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
+        let role = roster_directory::Role::from_number(row.get(1)?);
+        if !role.is_some_and(|role| self.roles.contains(role)) {
+            return Ok(());
+        }
+        let text = |column| row.get_ref(column).and_then(|value| Ok(value.as_str_or_null()?));
+        self.haystack.fill(text(3)?.unwrap_or_default(), text(4)?.unwrap_or_default(), text(5)?, text(6)?);
+        if self.terms.all_in(&self.haystack, text(2)?.unwrap_or_default()) {
+            if self.page.contains(&self.found.total) {
+                self.found.places.push(row.get(0)?);
+            }
+            self.found.total += 1;
+        }
+        Ok(())
+    }
+
+    /// Checks one candidate.
+    fn check_place(&mut self, reader: &Reader, place: i64) -> Result<(), Error> {
+        let sql = concat!("select ", searched_columns!(), " from user where place = ?1");
+        let mut statement = reader.prepare(sql)?;
+        let mut rows = statement.query([place])?;
+        if let Some(row) = rows.next()? {
+            self.check(row)?;
+        }
+        Ok(())
+    }
+
+    /// Checks everybody in a range of places.
+    fn read(&mut self, reader: &Reader, order: Order, places: Range<i64>) -> Result<(), Error> {
+        let sql = match order {
+            Order::OldestFirst => {
+                concat!(
+                    "select ",
+                    searched_columns!(),
+                    " from user where place >= ?1 and place < ?2 order by place asc"
+                )
+            }
+            Order::NewestFirst => {
+                concat!(
+                    "select ",
+                    searched_columns!(),
+                    " from user where place >= ?1 and place < ?2 order by place desc"
+                )
+            }
+        };
+        let mut statement = reader.prepare(sql)?;
+        let mut rows = statement.query([places.start, places.end])?;
+        while let Some(row) = rows.next()? {
+            self.check(row)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::intersection;
+
+    #[test]
+    fn the_intersection_is_what_is_in_both() {
+        assert_eq!(intersection(vec![1, 3, 5, 7], &[0, 3, 4, 7, 9]), [3, 7]);
+        assert_eq!(intersection(vec![1, 2], &[]), []);
+        assert_eq!(intersection(vec![], &[1]), []);
+        assert_eq!(intersection(vec![u16::MAX], &[0, u16::MAX]), [u16::MAX]);
+    }
+}

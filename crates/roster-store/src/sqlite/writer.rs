@@ -1,0 +1,436 @@
+//! The one writer: takes what is waiting, applies each change, commits once, and answers only then.
+//!
+//! A batch is whatever arrived during the last commit; no timer holds anything back. A change that is refused (its
+//! e-mail is taken) leaves nothing behind and the batch goes on; one that fails sinks the batch, and then every change
+//! of it is tried again by itself, so that only the guilty one is answered with the failure.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, mpsc::Sender},
+    thread::JoinHandle,
+};
+
+use roster_directory::{Change, OrganizationId, PayorId, Role, Timestamp, User, Write, phone::PhoneNumber};
+use rusqlite::{Connection, params};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    freshness::Freshness,
+    index::{self, PostingSlice, Wake},
+    place::{self, OrganizationNumber},
+};
+use crate::{Error, Options};
+
+/// Something to be written, and whom to tell.
+pub(super) enum Job {
+    Change(Box<Change>, oneshot::Sender<Result<Timestamp, Error>>),
+    Postings(PostingSlice, oneshot::Sender<Result<(), Error>>),
+}
+
+/// What became of a job, before it is known whether the commit will hold.
+type Outcome = Result<Timestamp, Error>;
+
+impl Job {
+    fn answer(self, outcome: Outcome) {
+        // Whoever asked may have gone away; what was written stays written.
+        match self {
+            Job::Change(_, asker) => drop(asker.send(outcome)),
+            Job::Postings(_, asker) => drop(asker.send(outcome.map(drop))),
+        }
+    }
+}
+
+/// The way in: a bounded queue, and the thread behind it.
+pub(super) struct Writer {
+    jobs: Option<mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(super) fn start(
+        connection: Connection,
+        options: &Options,
+        freshness: Arc<Freshness>,
+        wake: Sender<Wake>,
+    ) -> Result<Self, Error> {
+        let (jobs, queue) = mpsc::channel(options.queue.max(1));
+        let batch_limit = options.batch.max(1);
+        let thread = std::thread::Builder::new()
+            .name("sqlite-writer".to_owned())
+            .spawn(move || {
+                WriterThread { connection, freshness, wake, batch_limit, numbers: HashMap::new() }.run(queue)
+            })
+            .map_err(|error| Error::Unusable(format!("cannot start the writer thread: {error}")))?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+    }
+
+    /// A way in that does not keep the writer running.
+    pub(super) fn jobs(&self) -> mpsc::WeakSender<Job> {
+        self.jobs.as_ref().expect("taken only by drop").downgrade()
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
+    pub(super) async fn commit(&self, change: Change) -> Result<Timestamp, Error> {
+        let (asker, answer) = oneshot::channel();
+        let jobs = self.jobs.as_ref().expect("taken only by drop");
+        jobs.try_send(Job::Change(Box::new(change), asker)).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => Error::Busy,
+            mpsc::error::TrySendError::Closed(_) => Error::Closed,
+        })?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+}
+
+/// Writes what is still waiting, then ends the thread.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the writer thread had panicked");
+        }
+    }
+}
+
+struct WriterThread {
+    connection: Connection,
+    freshness: Arc<Freshness>,
+    wake: Sender<Wake>,
+    batch_limit: usize,
+    numbers: HashMap<OrganizationId, OrganizationNumber>,
+}
+
+impl WriterThread {
+    fn run(mut self, mut queue: mpsc::Receiver<Job>) {
+        let mut batch = Vec::new();
+        let mut outcomes = Vec::new();
+        while let Some(first) = queue.blocking_recv() {
+            batch.push(first);
+            match self.write(&mut batch, &mut outcomes, Some(&mut queue)) {
+                Ok(()) => batch.drain(..).zip(outcomes.drain(..)).for_each(|(job, outcome)| job.answer(outcome)),
+                Err(Sunk::Unbegun) => batch.drain(..).for_each(|job| job.answer(Err(Error::Busy))),
+                Err(Sunk::By(error)) if batch.len() == 1 => {
+                    batch.drain(..).for_each(drop_answered(error));
+                }
+                Err(Sunk::By(_)) => {
+                    for job in std::mem::take(&mut batch) {
+                        self.write_alone(job);
+                    }
+                }
+            }
+            outcomes.clear();
+        }
+    }
+
+    fn write_alone(&mut self, job: Job) {
+        let mut batch = vec![job];
+        let mut outcomes = Vec::new();
+        let written = self.write(&mut batch, &mut outcomes, None);
+        let job = batch.pop().expect("write adds only from a queue");
+        job.answer(match written {
+            Ok(()) => outcomes.pop().expect("write answers every job"),
+            Err(Sunk::Unbegun) => Err(Error::Busy),
+            Err(Sunk::By(error)) => Err(error),
+        });
+    }
+
+    /// Writes a batch in one transaction: all its changes but those refused are on disk, or none is.
+    ///
+    /// Takes from `queue` what arrives meanwhile, up to the limit.
+    fn write(
+        &mut self,
+        batch: &mut Vec<Job>,
+        outcomes: &mut Vec<Outcome>,
+        mut queue: Option<&mut mpsc::Receiver<Job>>,
+    ) -> Result<(), Sunk> {
+        match self.execute("begin immediate") {
+            Ok(()) => {}
+            Err(Error::Busy) => return Err(Sunk::Unbegun),
+            Err(error) => return Err(Sunk::By(error)),
+        }
+        let written = (|| {
+            self.freshness.sign(&self.connection)?;
+            let mut touched = HashMap::new();
+            loop {
+                for job in &batch[outcomes.len()..] {
+                    outcomes.push(self.apply(job, &mut touched)?);
+                }
+                let room = self.batch_limit.saturating_sub(batch.len());
+                let before = batch.len();
+                if let Some(queue) = &mut queue {
+                    batch.extend(std::iter::from_fn(|| queue.try_recv().ok()).take(room));
+                }
+                if batch.len() == before {
+                    break;
+                }
+            }
+            for tenant in touched.values() {
+                tenant.save(&self.connection)?;
+            }
+            self.execute("commit")?;
+            Ok(touched)
+        })();
+        match written {
+            Ok(touched) => {
+                for tenant in touched.values().filter(|tenant| tenant.finished_a_chunk()) {
+                    // Without an indexer nobody listens, and nothing is missed.
+                    drop(self.wake.send(Wake::Crossed(tenant.number)));
+                }
+                Ok(())
+            }
+            Err(error) => {
+                outcomes.clear();
+                // After a failed commit SQLite may have rolled back by itself.
+                if !self.connection.is_autocommit()
+                    && let Err(error) = self.execute("rollback")
+                {
+                    tracing::error!(error = %error, "cannot roll back a failed batch");
+                }
+                Err(Sunk::By(error))
+            }
+        }
+    }
+
+    fn execute(&self, sql: &str) -> Result<(), Error> {
+        self.connection.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
+
+    /// Applies one job. The inner result is its answer, if the commit holds; the outer error sinks the batch.
+    fn apply(&mut self, job: &Job, touched: &mut HashMap<OrganizationId, Tenant>) -> Result<Outcome, Error> {
+        let change = match job {
+            Job::Change(change, _) => change,
+            Job::Postings(slice, _) => {
+                index::write(&self.connection, slice)?;
+                return Ok(Ok(Timestamp::from_millis(0)));
+            }
+        };
+        if let [Write::Organization(organization)] = change.writes.as_slice() {
+            let mut statement = self
+                .connection
+                .prepare_cached("insert into organization (id, name, created_at) values (?1, ?2, ?3)")?;
+            statement.execute(params![
+                organization.id.as_str(),
+                organization.name.as_str(),
+                organization.created_at.as_millis()
+            ])?;
+        }
+        let tenant = match touched.entry(change.organization) {
+            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                let number = match self.numbers.get(&change.organization) {
+                    Some(number) => *number,
+                    None => match place::number_of(&self.connection, change.organization)? {
+                        Some(number) => number,
+                        None => return Ok(Err(Error::NoOrganization)),
+                    },
+                };
+                entry.insert(Tenant::load(&self.connection, number)?)
+            }
+        };
+        tenant.apply(&self.connection, change)
+    }
+}
+
+/// Why a batch was not written.
+enum Sunk {
+    /// Another process held the database for too long; nothing was tried.
+    Unbegun,
+    /// One of its changes, or the commit, failed.
+    By(Error),
+}
+
+fn drop_answered(error: Error) -> impl FnMut(Job) {
+    let mut error = Some(error);
+    move |job| job.answer(Err(error.take().unwrap_or(Error::Closed)))
+}
+
+/// What a batch keeps of one organization it writes for, so that its row is read and written once.
+struct Tenant {
+    number: OrganizationNumber,
+    users_before: i64,
+    users: i64,
+    audits: i64,
+    latest: Timestamp,
+    added: [i64; Role::ALL.len()],
+}
+
+impl Tenant {
+    fn load(connection: &Connection, number: OrganizationNumber) -> Result<Self, Error> {
+        let mut statement =
+            connection.prepare_cached("select users, audits, latest_at from organization where number = ?1")?;
+        Ok(statement.query_row([number], |row| {
+            Ok(Self {
+                number,
+                users_before: row.get(0)?,
+                users: row.get(0)?,
+                audits: row.get(1)?,
+                latest: Timestamp::from_millis(row.get(2)?),
+                added: [0; Role::ALL.len()],
+            })
+        })?)
+    }
+
+    fn save(&self, connection: &Connection) -> Result<(), Error> {
+        let sql = "update organization set users = ?2, audits = ?3, latest_at = ?4 where number = ?1";
+        connection.prepare_cached(sql)?.execute(params![
+            self.number,
+            self.users,
+            self.audits,
+            self.latest.as_millis()
+        ])?;
+        let sql = "insert into role_count (organization, role, users) values (?1, ?2, ?3) \
+                   on conflict do update set users = users + excluded.users";
+        for (role, added) in self.added.iter().enumerate().filter(|(_, added)| **added != 0) {
+            connection.prepare_cached(sql)?.execute(params![self.number, role as i64, added])?;
+        }
+        Ok(())
+    }
+
+    fn finished_a_chunk(&self) -> bool {
+        self.users_before / index::CHUNK < self.users / index::CHUNK
+    }
+
+    fn apply(&mut self, connection: &Connection, change: &Change) -> Result<Outcome, Error> {
+        let mut at = change.audit.at;
+        for (nth, write) in change.writes.iter().enumerate() {
+            match write {
+                Write::Organization(_) => {} // the caller's: the organization had no number yet
+                Write::Payor(payor) => {
+                    let sql = "insert into payor (organization, id, name, created_at) values (?1, ?2, ?3, ?4)";
+                    connection.prepare_cached(sql)?.execute(params![
+                        self.number,
+                        payor.id.as_str(),
+                        payor.name.as_str(),
+                        payor.created_at.as_millis()
+                    ])?;
+                }
+                Write::Key(key) => {
+                    let sql = "insert into api_key (id, organization, role, name, hash, created_at, expires_at, \
+                               revoked_at) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+                    connection.prepare_cached(sql)?.execute(params![
+                        key.id.as_str(),
+                        self.number,
+                        key.role as u8,
+                        key.name.as_str(),
+                        key.hash.as_bytes(),
+                        key.created_at.as_millis(),
+                        key.expires_at.map(Timestamp::as_millis),
+                        key.revoked_at.map(Timestamp::as_millis)
+                    ])?;
+                }
+                Write::KeyExpires(id, end) => {
+                    let sql = "update api_key set expires_at = min(coalesce(expires_at, ?3), ?3) \
+                               where organization = ?1 and id = ?2";
+                    connection.prepare_cached(sql)?.execute(params![self.number, id.as_str(), end.as_millis()])?;
+                }
+                Write::KeyRevoked(id, end) => {
+                    let sql = "update api_key set revoked_at = coalesce(revoked_at, ?3) \
+                               where organization = ?1 and id = ?2";
+                    connection.prepare_cached(sql)?.execute(params![self.number, id.as_str(), end.as_millis()])?;
+                }
+                Write::User(user, payors) => {
+                    at = at.max(self.latest);
+                    match self.insert_user(connection, user, payors, at)? {
+                        Inserted::Yes => {}
+                        Inserted::EmailTaken if nth == 0 => return Ok(Err(Error::EmailTaken)),
+                        // Something of this change is written already: undo it all.
+                        Inserted::EmailTaken => return Err(Error::EmailTaken),
+                    }
+                }
+            }
+        }
+        self.remember(connection, change, at)?;
+        Ok(Ok(at))
+    }
+
+    fn insert_user(
+        &mut self,
+        connection: &Connection,
+        user: &User,
+        payors: &[PayorId],
+        at: Timestamp,
+    ) -> Result<Inserted, Error> {
+        let sql = "insert into user (place, organization, id, first_name, last_name, email, email_key, role, phone, \
+                   phone_e164, npi, npi_valid, sms, recertify_at, recertify_day, created_at, sex, caregiver, \
+                   birth_date, address_line1, address_line2, city, state, postal_code) \
+                   values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, \
+                   ?20, ?21, ?22, ?23, ?24) on conflict (organization, email_key) do nothing";
+        let place = self.number.place(self.users);
+        let more = &user.demographics;
+        let line = |line: &Option<roster_directory::user::Line>| line.as_ref().map(|line| line.as_str().to_owned());
+        let added = connection.prepare_cached(sql)?.execute(params![
+            place,
+            self.number,
+            user.id.as_str(),
+            user.first_name.as_str(),
+            user.last_name.as_str(),
+            user.email.as_ref().map(|email| email.as_str()),
+            user.email.as_ref().map(|email| email.key()).as_ref().map(|key| key.as_str()),
+            user.role as u8,
+            user.phone.as_ref().map(|phone| phone.as_str()),
+            user.phone.as_ref().and_then(PhoneNumber::e164),
+            user.npi.as_ref().map(|npi| npi.as_str()),
+            user.npi.as_ref().map(|npi| npi.is_valid()),
+            user.should_send_sms,
+            user.recertification.map(|date| date.at().as_millis()),
+            user.recertification.map(|date| date.day().to_string()),
+            at.as_millis(),
+            line(&more.sex),
+            more.caregiver.as_ref().map(|id| id.as_str()),
+            more.birth_date.map(|day| day.to_string()),
+            line(&more.address_line1),
+            line(&more.address_line2),
+            line(&more.city),
+            line(&more.state),
+            line(&more.postal_code)
+        ])?;
+        if added == 0 {
+            return Ok(Inserted::EmailTaken);
+        }
+        for payor in payors {
+            let sql = "insert into user_payor (place, payor) values (?1, ?2) on conflict do nothing";
+            connection.prepare_cached(sql)?.execute(params![place, payor.as_str()])?;
+        }
+        self.users += 1;
+        self.latest = at;
+        self.added[user.role as usize] += 1;
+        Ok(Inserted::Yes)
+    }
+
+    fn remember(&mut self, connection: &Connection, change: &Change, at: Timestamp) -> Result<(), Error> {
+        let entry = &change.audit;
+        let sql = "insert into audit (place, at, actor, action, target, fields, request) \
+                   values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        connection.prepare_cached(sql)?.execute(params![
+            self.number.place(self.audits),
+            at.as_millis(),
+            entry.actor.as_str(),
+            entry.action.as_str(),
+            entry.target.as_str(),
+            entry.fields,
+            entry.request.as_str()
+        ])?;
+        self.audits += 1;
+        for message in &change.owed {
+            let sql = "insert into outbox (organization, id, kind, user, created_at) values (?1, ?2, ?3, ?4, ?5)";
+            connection.prepare_cached(sql)?.execute(params![
+                self.number,
+                message.id.as_str(),
+                message.kind.as_str(),
+                message.user.as_str(),
+                at.as_millis()
+            ])?;
+        }
+        Ok(())
+    }
+}
+
+enum Inserted {
+    Yes,
+    EmailTaken,
+}

@@ -1,0 +1,98 @@
+//! What a caller can DO, one function per act, whichever door it came by. Time, ids and randomness are made here.
+
+mod caller;
+mod clock;
+pub mod demo;
+mod ids;
+mod keys;
+mod organizations;
+mod payors;
+mod users;
+
+use roster_directory::Issue;
+use roster_store::Store;
+
+pub use caller::{Caller, Identity};
+pub use clock::Clock;
+pub use ids::Ids;
+pub use users::Created;
+
+use keys::Known;
+
+/// The directory, and the clock and ids it acts by.
+pub struct App {
+    store: Store,
+    clock: Clock,
+    ids: Ids,
+    known_keys: Known,
+}
+
+impl App {
+    /// An app over this store.
+    pub fn new(store: Store, clock: Clock, ids: Ids) -> Self {
+        Self { store, clock, ids, known_keys: keys::none_known() }
+    }
+
+    /// Whether acts can be carried out at all: the database answers and its writer is alive.
+    pub async fn check(&self) -> Result<(), Error> {
+        Ok(self.store.check().await?)
+    }
+
+    /// Where the rows are.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What time it is.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Where ids come from.
+    pub fn ids(&self) -> &Ids {
+        &self.ids
+    }
+}
+
+/// Why an act was not carried out. Each door has its own words for them.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What was asked is not well-formed; everything that is wrong with it.
+    #[error("the request is not valid: {}", summary(.0))]
+    Invalid(Vec<Issue>),
+    /// The caller's role does not allow it.
+    #[error("the role does not allow it")]
+    Forbidden,
+    /// There is none, or it is not the caller's to see.
+    #[error("there is none of this id")]
+    NotFound,
+    /// Another user of the organization has the e-mail.
+    #[error("the e-mail is already in use in the organization")]
+    EmailTaken,
+    /// Not now: the caller may try again.
+    #[error("not now")]
+    Busy(#[source] roster_store::Error),
+    /// It failed, and the caller can do nothing about it.
+    #[error("it failed")]
+    Internal(#[source] roster_store::Error),
+}
+
+fn summary(issues: &[Issue]) -> String {
+    let one = |issue: &Issue| match issue.path.is_empty() {
+        true => issue.message.to_string(),
+        false => format!("{}: {}", issue.path.join("."), issue.message),
+    };
+    issues.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+impl From<roster_store::Error> for Error {
+    fn from(error: roster_store::Error) -> Self {
+        use roster_store::Error::*;
+        match error {
+            EmailTaken => Error::EmailTaken,
+            NoOrganization => Error::NotFound,
+            Busy | Storage(_) | Closed => Error::Busy(error),
+            Unusable(_) | Engine(_) => Error::Internal(error),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Who asks, and what they may do.
+
+use std::sync::Arc;
+
+use roster_directory::{Actor, Organization, OrganizationId, Role, RoleSet, audit::RequestId};
+use roster_store::{Epoch, KeyRecord};
+
+/// Who a caller is known to be.
+#[derive(Debug)]
+pub struct Identity {
+    /// Who it is, for the audit trail.
+    pub actor: Actor,
+    /// Whose users it sees.
+    pub organization: Organization,
+    /// The roles it may create, assign and change.
+    pub may_create: RoleSet,
+    /// The roles it may read.
+    pub may_read: RoleSet,
+    /// The key it came with, if it came with one.
+    pub key: Option<KeyRecord>,
+}
+
+impl Identity {
+    /// Whoever holds this key.
+    pub fn of_key(record: KeyRecord) -> Self {
+        let role = record.key.role;
+        Self {
+            actor: Actor::Key(record.key.id),
+            organization: record.organization.clone(),
+            may_create: role.may_create(),
+            may_read: role.may_read(),
+            key: Some(record),
+        }
+    }
+
+    /// Whoever can run the command line: may do everything, also with the roles no key can assign.
+    pub fn of_operator(organization: Organization) -> Self {
+        Self {
+            actor: Actor::CommandLine,
+            organization,
+            may_create: RoleSet::ALL,
+            may_read: RoleSet::ALL,
+            key: None,
+        }
+    }
+}
+
+/// One request of somebody known.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Who asks.
+    pub identity: Arc<Identity>,
+    /// In which request.
+    pub request: RequestId,
+    /// When they were found to be who they are; what is cached is right under this epoch only.
+    pub epoch: Epoch,
+}
+
+impl Caller {
+    /// Whose users they see.
+    pub fn organization(&self) -> OrganizationId {
+        self.identity.organization.id
+    }
+
+    pub(super) fn may_create(&self, role: Role) -> Result<(), super::Error> {
+        if self.identity.may_create.contains(role) { Ok(()) } else { Err(super::Error::Forbidden) }
+    }
+
+    /// Refuses a caller who may create nobody, before anything else is looked at.
+    pub fn may_create_somebody(&self) -> Result<(), super::Error> {
+        if self.identity.may_create.is_empty() { Err(super::Error::Forbidden) } else { Ok(()) }
+    }
+
+    /// Refuses a caller who may read nobody, before anything else is looked at.
+    pub fn may_read_somebody(&self) -> Result<(), super::Error> {
+        if self.identity.may_read.is_empty() { Err(super::Error::Forbidden) } else { Ok(()) }
+    }
+}

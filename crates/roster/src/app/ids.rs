@@ -1,0 +1,88 @@
+//! Where ids, keys and request ids come from.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use roster_directory::{KeyId, MessageId, OrganizationId, PayorId, Timestamp, UserId, audit::RequestId};
+
+/// The one place that asks for randomness; tests count instead, so that their answers are exact.
+#[derive(Debug)]
+pub enum Ids {
+    /// From the operating system's generator.
+    Random {
+        /// Makes the request ids of this process its own.
+        process: u32,
+        /// Requests so far.
+        requests: AtomicU64,
+    },
+    /// 1, 2, 3, …
+    Counted(AtomicU64),
+}
+
+impl Ids {
+    /// Ids nobody can guess.
+    pub fn random() -> Self {
+        let mut process = [0; 4];
+        fill(&mut process);
+        Ids::Random { process: u32::from_le_bytes(process), requests: AtomicU64::new(0) }
+    }
+
+    /// Ids that count up from 1.
+    pub fn counted() -> Self {
+        Ids::Counted(AtomicU64::new(0))
+    }
+
+    fn entropy(&self) -> u128 {
+        match self {
+            Ids::Random { .. } => {
+                let mut bytes = [0; 16];
+                fill(&mut bytes);
+                u128::from_le_bytes(bytes)
+            }
+            Ids::Counted(count) => u128::from(count.fetch_add(1, Ordering::Relaxed) + 1),
+        }
+    }
+
+    pub(super) fn user(&self, now: Timestamp) -> UserId {
+        UserId::new(now.as_seconds(), self.entropy())
+    }
+
+    pub(super) fn organization(&self) -> OrganizationId {
+        OrganizationId::new(self.entropy())
+    }
+
+    pub(super) fn payor(&self) -> PayorId {
+        PayorId::new(self.entropy())
+    }
+
+    pub(super) fn key(&self) -> KeyId {
+        KeyId::new(self.entropy())
+    }
+
+    pub(super) fn message(&self) -> MessageId {
+        MessageId::new(self.entropy())
+    }
+
+    pub(super) fn key_secret(&self) -> [u8; 32] {
+        let mut secret = [0; 32];
+        match self {
+            Ids::Random { .. } => fill(&mut secret),
+            Ids::Counted(_) => secret[..16].copy_from_slice(&self.entropy().to_le_bytes()),
+        }
+        secret
+    }
+
+    /// The id of a request that brought none. Unique; not a secret, so it is counted rather than drawn.
+    pub fn request(&self) -> RequestId {
+        RequestId::new(match self {
+            Ids::Random { process, requests } => {
+                u64::from(*process) << 32 | requests.fetch_add(1, Ordering::Relaxed) & 0xffff_ffff
+            }
+            Ids::Counted(count) => count.fetch_add(1, Ordering::Relaxed) + 1,
+        })
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is its one home")]
+fn fill(bytes: &mut [u8]) {
+    getrandom::fill(bytes).expect("an operating system that has no randomness cannot run this service");
+}

@@ -1,0 +1,9 @@
+//! The service: what callers can do (`app`), the doors they come by (`http`, `cli`), and the process around them.
+
+#![forbid(unsafe_code)]
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod http;
+pub mod telemetry;

@@ -1,0 +1,21 @@
+//! Parses the command line, runs it, prints what went wrong.
+
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    // clap itself ends the process with 2 where the command line is misused.
+    match roster::cli::run(roster::cli::Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("roster: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Logs and metrics. Neither ever holds a name, an address, a number or a key of anybody.
+
+use std::{
+    io::IsTerminal,
+    sync::atomic::{AtomicI64, AtomicU64},
+    time::Duration,
+};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, EncodeLabelValue, text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+use tracing_subscriber::EnvFilter;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: an object a line.
+    Json,
+}
+
+/// Starts logging to standard error. JSON unless that is a terminal, or the format is given.
+///
+/// `filter` is in the words of `tracing` (`info`, `roster=debug`).
+pub fn start_logging(filter: &str, format: Option<LogFormat>) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(filter)?;
+    let stderr = std::io::stderr();
+    let format = format.unwrap_or(if stderr.is_terminal() { LogFormat::Text } else { LogFormat::Json });
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let started = match format {
+        LogFormat::Text => builder.with_ansi(stderr.is_terminal()).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
+}
+
+/// The parts of the surface that are told apart in metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(missing_docs, reason = "each says itself")]
+pub enum Route {
+    CreateUser,
+    ListUsers,
+    GetUser,
+    Me,
+    Document,
+    Health,
+    Other,
+}
+
+impl Route {
+    const ALL: [Route; 7] = [
+        Route::CreateUser,
+        Route::ListUsers,
+        Route::GetUser,
+        Route::Me,
+        Route::Document,
+        Route::Health,
+        Route::Other,
+    ];
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabel {
+    route: Route,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AnswerLabel {
+    route: Route,
+    status: u16,
+}
+
+/// Upper edges in seconds: from a cached get to a request that the time limits end.
+const SECONDS: [f64; 12] = [0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 1.0, 10.0];
+
+/// What is counted.
+pub struct Metrics {
+    registry: Registry,
+    answers: Family<AnswerLabel, Counter>,
+    seconds: [Histogram; Route::ALL.len()],
+    connections: Gauge<i64, AtomicI64>,
+    refused: Counter<u64, AtomicU64>,
+}
+
+impl Metrics {
+    /// Everything at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("roster");
+        let answers = Family::<AnswerLabel, Counter>::default();
+        registry.register("http_answers", "Requests answered", answers.clone());
+        let seconds = Family::<RouteLabel, Histogram>::new_with_constructor(|| Histogram::new(SECONDS));
+        registry.register("http_answer_seconds", "From the head of a request to its answer", seconds.clone());
+        let connections = Gauge::default();
+        registry.register("http_connections", "Connections open", connections.clone());
+        let refused = Counter::default();
+        registry.register("http_connections_refused", "Connections over the limit, told 503", refused.clone());
+        // Looked up once: the family's lock is not for every request.
+        let seconds = Route::ALL.map(|route| seconds.get_or_create(&RouteLabel { route }).clone());
+        Self { registry, answers, seconds, connections, refused }
+    }
+
+    /// Counts one answer.
+    pub fn answered(&self, route: Route, status: u16, took: Duration) {
+        self.answers.get_or_create(&AnswerLabel { route, status }).inc();
+        self.seconds[route as usize].observe(took.as_secs_f64());
+    }
+
+    /// Counts a connection for as long as the guard is kept.
+    pub fn connected(&self) -> impl Drop + Send + 'static {
+        self.connections.inc();
+        Connected(self.connections.clone())
+    }
+
+    /// Counts a connection that was turned away.
+    pub fn refused(&self) {
+        self.refused.inc();
+    }
+
+    /// All of it in Prometheus' text format.
+    pub fn render(&self) -> String {
+        let mut out = String::new();
+        text::encode(&mut out, &self.registry).expect("writing to a string does not fail");
+        out
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+struct Connected(Gauge<i64, AtomicI64>);
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
