@@ -51,15 +51,8 @@ pub enum Route {
 }
 
 impl Route {
-    const ALL: [Route; 7] = [
-        Route::CreateUser,
-        Route::ListUsers,
-        Route::GetUser,
-        Route::Me,
-        Route::Document,
-        Route::Health,
-        Route::Other,
-    ];
+    const ALL: [Route; 7] =
+        [Route::CreateUser, Route::ListUsers, Route::GetUser, Route::Me, Route::Document, Route::Health, Route::Other];
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -35,13 +35,7 @@ impl Identity {
 
     /// Whoever can run the command line: may do everything, also with the roles no key can assign.
     pub fn of_operator(organization: Organization) -> Self {
-        Self {
-            actor: Actor::CommandLine,
-            organization,
-            may_create: RoleSet::ALL,
-            may_read: RoleSet::ALL,
-            key: None,
-        }
+        Self { actor: Actor::CommandLine, organization, may_create: RoleSet::ALL, may_read: RoleSet::ALL, key: None }
     }
 }
 
@@ -64,15 +58,5 @@ impl Caller {
 
     pub(super) fn may_create(&self, role: Role) -> Result<(), super::Error> {
         if self.identity.may_create.contains(role) { Ok(()) } else { Err(super::Error::Forbidden) }
-    }
-
-    /// Refuses a caller who may create nobody, before anything else is looked at.
-    pub fn may_create_somebody(&self) -> Result<(), super::Error> {
-        if self.identity.may_create.is_empty() { Err(super::Error::Forbidden) } else { Ok(()) }
-    }
-
-    /// Refuses a caller who may read nobody, before anything else is looked at.
-    pub fn may_read_somebody(&self) -> Result<(), super::Error> {
-        if self.identity.may_read.is_empty() { Err(super::Error::Forbidden) } else { Ok(()) }
     }
 }

@@ -84,8 +84,7 @@ impl App {
             return Err(Error::NotFound);
         }
         let lifetime = old.expires_at.map(|end| end.as_millis() - old.created_at.as_millis());
-        let (key, token) =
-            self.new_key(old.role, old.name, now, lifetime.map(|millis| now.plus_millis(millis)));
+        let (key, token) = self.new_key(old.role, old.name, now, lifetime.map(|millis| now.plus_millis(millis)));
         let writes = vec![Write::Key(key.clone()), Write::KeyExpires(id, now.plus_millis(grace))];
         self.commit(caller, Action::KeyRotated, Target::Key(id), "expiresAt", writes, now).await?;
         Ok((key, token))

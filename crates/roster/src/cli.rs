@@ -1,0 +1,129 @@
+//! The command line: a file per command. Results go to standard output, everything else to standard error; the id or key
+//! that a command made is the last word it prints.
+
+mod key;
+mod openapi;
+mod org;
+mod outbox;
+mod payor;
+mod policy;
+mod serve;
+mod user;
+
+use std::{fmt, str::FromStr};
+
+use clap::{Parser, Subcommand};
+use roster_store::{Options, Store};
+
+use crate::{
+    app::{App, Clock, Ids},
+    config::Database,
+    telemetry,
+};
+
+/// A self-hosted user directory for care organizations.
+#[derive(Debug, Parser)]
+#[command(name = "roster", version, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    database: Database,
+
+    /// What to log, in tracing's words: error, warn, info, debug, or roster=debug
+    #[arg(long, env = "ROSTER_LOG", value_name = "FILTER", global = true)]
+    log: Option<String>,
+
+    /// How to log; JSON unless standard error is a terminal
+    #[arg(long, env = "ROSTER_LOG_FORMAT", value_name = "FORMAT", global = true)]
+    log_format: Option<telemetry::LogFormat>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the API
+    Serve(serve::Serve),
+    /// Organizations
+    #[command(subcommand)]
+    Org(org::Org),
+    /// API keys of an organization
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// Payors of an organization
+    #[command(subcommand)]
+    Payor(payor::PayorCommand),
+    /// Users of an organization
+    #[command(subcommand)]
+    User(user::UserCommand),
+    /// Messages that are owed
+    #[command(subcommand)]
+    Outbox(outbox::Outbox),
+    /// Print who may create and read whom
+    Policy,
+    /// Print the OpenAPI document
+    Openapi,
+}
+
+/// Runs a command to its end.
+pub fn run(cli: Cli) -> anyhow::Result<()> {
+    let default_filter = if matches!(cli.command, Command::Serve(_)) { "info" } else { "warn" };
+    telemetry::start_logging(cli.log.as_deref().unwrap_or(default_filter), cli.log_format)?;
+    let location = cli.database.database;
+    match cli.command {
+        Command::Serve(serve) => serve.run(&location),
+        Command::Policy => policy::run(),
+        Command::Openapi => openapi::run(),
+        command => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+            // A command is over soon: it leaves the search index to the server.
+            let options = Options { index: false, ..Options::default() };
+            let app = App::new(Store::open(&location, &options)?, Clock::System, Ids::random());
+            runtime.block_on(async {
+                match command {
+                    Command::Org(command) => command.run(&app).await,
+                    Command::Key(command) => command.run(&app).await,
+                    Command::Payor(command) => command.run(&app).await,
+                    Command::User(command) => command.run(&app).await,
+                    Command::Outbox(command) => command.run(&app).await,
+                    Command::Serve(_) | Command::Policy | Command::Openapi => Ok(()),
+                }
+            })
+        }
+    }
+}
+
+/// An argument that parses as a directory's type, with what is wrong with it as the message.
+fn checked<T: FromStr>(text: &str) -> Result<T, String>
+where
+    T::Err: Told,
+{
+    text.parse().map_err(|error: T::Err| error.told())
+}
+
+/// What is wrong, for the person at the command line.
+trait Told {
+    fn told(self) -> String;
+}
+
+impl Told for roster_directory::Flaw {
+    fn told(self) -> String {
+        self.message.into_owned()
+    }
+}
+
+impl Told for Vec<roster_directory::Flaw> {
+    fn told(self) -> String {
+        self.into_iter().map(Told::told).collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// A line of a listing: columns separated by tabs, an em dash where there is nothing.
+fn row<const N: usize>(columns: [&dyn fmt::Display; N]) {
+    let line = columns.map(ToString::to_string).join("\t");
+    println!("{line}");
+}
+
+fn or_dash(value: Option<impl fmt::Display>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}

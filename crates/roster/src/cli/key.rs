@@ -1,0 +1,123 @@
+//! `roster key`: the keys that open an organization.
+
+use clap::Subcommand;
+use roster_directory::{KeyId, OrganizationId, Role, key::KeyName};
+
+use super::{checked, or_dash, row};
+use crate::app::App;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KeyCommand {
+    /// Make a key; it is the last word printed, and is never shown again
+    Create {
+        /// The organization it opens
+        #[arg(long)]
+        org: OrganizationId,
+        /// What its holder may do: see `roster policy`
+        #[arg(long, value_parser = role)]
+        role: Role,
+        /// What it is for, at most 100 characters
+        #[arg(long, value_parser = checked::<KeyName>)]
+        name: KeyName,
+        /// How long it works: 90d, 12h, 30m; without it, until it is revoked
+        #[arg(long, value_name = "TIME", value_parser = millis)]
+        expires: Option<i64>,
+    },
+    /// List keys: id, role, state, when created, when it ends, name
+    List {
+        /// The organization they open
+        #[arg(long)]
+        org: OrganizationId,
+    },
+    /// Revoke a key: the next request with it is refused, also by a server that is running
+    Revoke {
+        /// The organization it opens
+        #[arg(long)]
+        org: OrganizationId,
+        /// The key's id, key_…
+        id: KeyId,
+    },
+    /// Make a key that takes over from another; it is the last word printed, and is never shown again
+    Rotate {
+        /// The organization it opens
+        #[arg(long)]
+        org: OrganizationId,
+        /// The id of the key to replace, key_…
+        id: KeyId,
+        /// How long the old one still works: 24h, 30m, 0s
+        #[arg(long, value_name = "TIME", default_value = "24h", value_parser = millis)]
+        grace: i64,
+    },
+}
+
+impl KeyCommand {
+    pub(super) async fn run(self, app: &App) -> anyhow::Result<()> {
+        match self {
+            KeyCommand::Create { org, role, name, expires } => {
+                let caller = app.operator_of(org).await?;
+                let (key, token) = app.create_key(&caller, role, name, expires).await?;
+                eprintln!("The key is shown this once: keep it where secrets are kept.");
+                println!("created key {} {}", key.id, token.reveal());
+            }
+            KeyCommand::List { org } => {
+                let now = app.clock().now();
+                for key in app.store().keys(org).await? {
+                    let state = match (key.revoked_at, key.is_live(now)) {
+                        (Some(_), _) => "revoked",
+                        (None, true) => "live",
+                        (None, false) => "expired",
+                    };
+                    let end = or_dash(key.revoked_at.or(key.expires_at));
+                    row([&key.id, &key.role, &state, &key.created_at, &end, &key.name.as_str()]);
+                }
+            }
+            KeyCommand::Revoke { org, id } => {
+                app.revoke_key(&app.operator_of(org).await?, id).await?;
+                println!("revoked key {id}");
+            }
+            KeyCommand::Rotate { org, id, grace } => {
+                let caller = app.operator_of(org).await?;
+                let (key, token) = app.rotate_key(&caller, id, grace).await?;
+                eprintln!("The key is shown this once: keep it where secrets are kept.");
+                println!("created key {} {}", key.id, token.reveal());
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn role(text: &str) -> Result<Role, String> {
+    let names = || Role::ALL.map(Role::as_str).join(", ");
+    Role::parse(&text.to_ascii_uppercase()).ok_or_else(|| format!("one of {}", names()))
+}
+
+/// Reads `90d`, `12h`, `30m`, `45s` as milliseconds. At most a hundred years.
+fn millis(text: &str) -> Result<i64, String> {
+    let unit = match text.chars().next_back() {
+        Some('d') => 24 * 60 * 60,
+        Some('h') => 60 * 60,
+        Some('m') => 60,
+        Some('s') => 1,
+        _ => 0,
+    };
+    let number = text.get(..text.len().saturating_sub(1)).and_then(|number| number.parse::<u32>().ok());
+    number
+        .map(|number| i64::from(number) * unit)
+        .filter(|seconds| unit != 0 && *seconds <= 100 * 365 * 24 * 60 * 60)
+        .map(|seconds| seconds * 1_000)
+        .ok_or_else(|| "a number and a unit, at most a hundred years: 90d, 12h, 30m or 45s".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::millis;
+
+    #[test]
+    fn a_time_is_a_number_and_a_unit() {
+        assert_eq!(millis("90d"), Ok(90 * 86_400_000));
+        assert_eq!(millis("0s"), Ok(0));
+        for text in ["", "90", "d", "-1d", "1.5h", "40000d", "1y", "9é"] {
+            assert!(millis(text).is_err(), "{text}");
+        }
+    }
+}

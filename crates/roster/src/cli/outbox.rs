@@ -1,0 +1,30 @@
+//! `roster outbox`: messages that are owed.
+
+use clap::Subcommand;
+use roster_directory::OrganizationId;
+
+use super::row;
+use crate::app::App;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Outbox {
+    /// List messages that are owed, oldest first: id, organization, kind, user, since when
+    List {
+        /// Only this organization's
+        #[arg(long)]
+        org: Option<OrganizationId>,
+        /// How many at most
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        limit: u32,
+    },
+}
+
+impl Outbox {
+    pub(super) async fn run(self, app: &App) -> anyhow::Result<()> {
+        let Outbox::List { org, limit } = self;
+        for owed in app.store().owed(org, limit).await? {
+            row([&owed.id, &owed.organization, &owed.kind.as_str(), &owed.user, &owed.at]);
+        }
+        Ok(())
+    }
+}

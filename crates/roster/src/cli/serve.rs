@@ -1,0 +1,156 @@
+//! `roster serve`: the API, until the process is told to stop.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::Context;
+use axum::body::Body;
+use clap::Args;
+use hyper::{
+    Response, StatusCode,
+    header::{CONTENT_TYPE, HeaderValue},
+};
+use roster_store::{Location, Store};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    app::{App, Clock, Ids, demo},
+    config::Server,
+    http::{
+        Face,
+        serve::{self, Limits},
+    },
+    telemetry::Metrics,
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    server: Server,
+
+    /// On an empty database, add an example organization with payors, people and a key, and print how to use it
+    #[arg(long)]
+    demo: bool,
+}
+
+impl Serve {
+    pub(super) fn run(self, location: &Location) -> anyhow::Result<()> {
+        let tls = self.server.tls_cert.as_deref().zip(self.server.tls_key.as_deref());
+        let tls = tls.map(|(cert, key)| acceptor(cert, key)).transpose()?;
+        let store = Store::open(location, &self.server.store_options())
+            .with_context(|| format!("cannot use the database {location}"))?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(self.serve(store, tls))?;
+        // Whoever is cut off by the drain's deadline is not waited for.
+        runtime.shutdown_background();
+        Ok(())
+    }
+
+    async fn serve(self, store: Store, tls: Option<TlsAcceptor>) -> anyhow::Result<()> {
+        let config = self.server;
+        let metrics = Arc::new(Metrics::new());
+        let app = App::new(store, Clock::System, Ids::random());
+        // Both addresses are taken before anything is printed that promises them.
+        let listener = serve::bind(config.listen).await?;
+        let address = listener.local_addr()?;
+        let metrics_listener = match config.metrics_listen {
+            Some(address) => Some(serve::bind(address).await?),
+            None => None,
+        };
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        if self.demo {
+            print!("{}", demo::prepare(&app).await?.greeting(&format!("{scheme}://{address}")));
+        }
+
+        let (stop, stopping) = watch::channel(false);
+        let face = Face::new(app, &config, metrics.clone());
+        let limits =
+            Limits { connections: config.max_connections, timeout: config.read_timeout, drain: config.drain_timeout };
+        tracing::info!(address = %address, "listening on {scheme}://{address}");
+
+        let api = serve::serve(listener, tls, limits.clone(), metrics.clone(), stopping.clone(), {
+            let face = face.clone();
+            move |request| {
+                let face = face.clone();
+                async move { face.answer(request).await }
+            }
+        });
+        let metrics_served = async {
+            if let Some(listener) = metrics_listener {
+                let address = listener.local_addr()?;
+                tracing::info!(address = %address, "metrics on http://{address}/metrics");
+                let unmetered = Arc::new(Metrics::new());
+                let limits = Limits { connections: 16, ..limits };
+                serve::serve(listener, None, limits, unmetered, stopping, move |request| {
+                    let answer = metrics_answer(request.uri().path(), &metrics);
+                    async move { answer }
+                })
+                .await;
+            }
+            anyhow::Ok(())
+        };
+        let mut signals = Signals::new()?;
+        let told_to_stop = async {
+            signals.next().await;
+            tracing::info!("stopping: requests under way are finished");
+            face.start_draining();
+            stop.send_replace(true);
+            signals.next().await;
+        };
+        tokio::select! {
+            ended = async { tokio::join!(api, metrics_served).1 } => ended?,
+            () = told_to_stop => tracing::warn!("told to stop twice: requests under way are cut off"),
+        }
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+fn metrics_answer(path: &str, metrics: &Metrics) -> Response<Body> {
+    if path != "/metrics" {
+        let mut response = Response::new(Body::from("The metrics are at /metrics\n"));
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        return response;
+    }
+    let mut response = Response::new(Body::from(metrics.render()));
+    let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
+
+/// SIGTERM and SIGINT (ctrl-C), as often as they come.
+#[cfg(unix)]
+struct Signals(tokio::signal::unix::Signal, tokio::signal::unix::Signal);
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self(signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?))
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.0.recv() => {}
+            _ = self.1.recv() => {}
+        }
+    }
+}
+
+/// Reads a certificate chain and its key.
+fn acceptor(cert: &Path, key: &Path) -> anyhow::Result<TlsAcceptor> {
+    let chain = CertificateDer::pem_file_iter(cert)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .with_context(|| format!("cannot read certificates from {}", cert.display()))?;
+    anyhow::ensure!(!chain.is_empty(), "{} contains no certificate in PEM form", cert.display());
+    let key = PrivateKeyDer::from_pem_file(key)
+        .with_context(|| format!("cannot read a private key from {}", key.display()))?;
+    let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .context("the certificate and the private key do not go together")?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}

@@ -1,0 +1,202 @@
+//! `roster user`: users, by the one door that may also give the roles no key can assign.
+
+use clap::{Args, Subcommand};
+use roster_directory::{
+    NewUser, OrganizationId, Query, Role, RoleSet, UserId,
+    credential::{Day, RecertificationDate},
+    npi::NpiNumber,
+    phone::PhoneNumber,
+    query::{Order, Page},
+    search::Terms,
+    user::{Demographics, Email, EmailKey, Line, PersonName, Warning},
+};
+
+use super::{Told, checked, key::role, or_dash, row};
+use crate::app::App;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum UserCommand {
+    /// Create a user; its id is the last word printed
+    Create(Box<Create>),
+    /// List users: id, role, when created, last name, first name, email
+    List(List),
+    /// Show all that is known of a user
+    Show {
+        /// The organization it belongs to
+        #[arg(long)]
+        org: OrganizationId,
+        /// The user's publicId, usr_…
+        id: UserId,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Create {
+    /// The organization it will belong to
+    #[arg(long)]
+    org: OrganizationId,
+    #[arg(long, value_parser = checked::<PersonName>)]
+    first_name: PersonName,
+    #[arg(long, value_parser = checked::<PersonName>)]
+    last_name: PersonName,
+    /// Unique in the organization
+    #[arg(long, value_parser = checked::<Email>)]
+    email: Option<Email>,
+    /// Any role, also those the API cannot assign
+    #[arg(long, default_value = "TECHNICIAN", value_parser = role)]
+    role: Role,
+    #[arg(long, value_parser = checked::<PhoneNumber>)]
+    phone: Option<PhoneNumber>,
+    #[arg(long, value_parser = checked::<NpiNumber>)]
+    npi: Option<NpiNumber>,
+    /// Greet the user by text message, and allow more
+    #[arg(long)]
+    sms: bool,
+    /// RFC 3339, for example 2027-01-15T00:00:00Z
+    #[arg(long, value_parser = |text: &str| RecertificationDate::parse(text).map_err(Told::told))]
+    recertification_date: Option<RecertificationDate>,
+    /// A payor's id, pay_…; may be given several times
+    #[arg(long, value_name = "ID")]
+    payor: Vec<String>,
+    #[arg(long, value_parser = checked::<Line>)]
+    sex: Option<Line>,
+    /// The publicId of the patient's caregiver
+    #[arg(long)]
+    caregiver_id: Option<UserId>,
+    /// YYYY-MM-DD
+    #[arg(long, value_parser = |text: &str| Day::parse(text).map_err(Told::told))]
+    birth_date: Option<Day>,
+    #[arg(long, value_parser = checked::<Line>)]
+    address_line1: Option<Line>,
+    #[arg(long, value_parser = checked::<Line>)]
+    address_line2: Option<Line>,
+    #[arg(long, value_parser = checked::<Line>)]
+    city: Option<Line>,
+    #[arg(long, value_parser = checked::<Line>)]
+    state: Option<Line>,
+    #[arg(long, value_parser = checked::<Line>)]
+    postal_code: Option<Line>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// The organization they belong to
+    #[arg(long)]
+    org: OrganizationId,
+    /// Only those in whose names, email or phone every word occurs
+    #[arg(long, default_value = "", value_parser = |text: &str| Terms::parse(text).map_err(Told::told))]
+    search: Terms,
+    /// Only this role
+    #[arg(long, value_parser = role)]
+    role: Option<Role>,
+    /// Only whoever has this email
+    #[arg(long)]
+    email: Option<String>,
+    /// createdAt_desc or createdAt_asc
+    #[arg(long, default_value = "createdAt_desc", value_parser = |text: &str| Order::parse(text).map_err(Told::told))]
+    sort: Order,
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=Page::MAX_NUMBER))]
+    page: u64,
+    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..=i64::from(Page::MAX_SIZE)))]
+    page_size: u32,
+}
+
+impl UserCommand {
+    pub(super) async fn run(self, app: &App) -> anyhow::Result<()> {
+        match self {
+            UserCommand::Create(create) => create.run(app).await,
+            UserCommand::List(list) => list.run(app).await,
+            UserCommand::Show { org, id } => show(app, org, id).await,
+        }
+    }
+}
+
+impl Create {
+    async fn run(self, app: &App) -> anyhow::Result<()> {
+        let caller = app.operator_of(self.org).await?;
+        let new = NewUser {
+            email: self.email,
+            role: self.role,
+            phone: self.phone,
+            npi: self.npi,
+            should_send_sms: self.sms,
+            recertification: self.recertification_date,
+            payors: self.payor,
+            demographics: Demographics {
+                sex: self.sex,
+                caregiver: self.caregiver_id,
+                birth_date: self.birth_date,
+                address_line1: self.address_line1,
+                address_line2: self.address_line2,
+                city: self.city,
+                state: self.state,
+                postal_code: self.postal_code,
+            },
+            ..NewUser::named(self.first_name, self.last_name)
+        };
+        let created = app.create_user(&caller, new).await?;
+        for warning in created.warnings {
+            match warning {
+                Warning::UnknownPayor { id, .. } => eprintln!("warning: {id} is no payor of {}; skipped", self.org),
+                Warning::NpiCheckDigit => eprintln!("warning: the NPI is not well-formed or fails its check digit"),
+                Warning::PhoneUnreachable => eprintln!("warning: no text message can reach this phone number"),
+            }
+        }
+        println!("created user {}", created.user.id);
+        Ok(())
+    }
+}
+
+impl List {
+    async fn run(self, app: &App) -> anyhow::Result<()> {
+        let query = Query {
+            visible: RoleSet::ALL,
+            role: self.role,
+            email: self.email.as_deref().map(EmailKey::of),
+            search: self.search,
+            order: self.sort,
+            page: Page { number: self.page, size: self.page_size },
+        };
+        let page = query.page;
+        let listing = app.list_users(&app.operator_of(self.org).await?, query).await?;
+        for user in &listing.users {
+            let email = or_dash(user.email.as_ref().map(Email::as_str));
+            let (last, first) = (user.last_name.as_str(), user.first_name.as_str());
+            row([&user.id, &user.role, &user.created_at, &last, &first, &email]);
+        }
+        eprintln!("page {} of {}, {} users", page.number, page.count(listing.total), listing.total);
+        Ok(())
+    }
+}
+
+async fn show(app: &App, org: OrganizationId, id: UserId) -> anyhow::Result<()> {
+    let caller = app.operator_of(org).await?;
+    let user = app.user(&caller, id).await?;
+    let payors = app.store().payors_of(org, id).await?;
+    let payors: Vec<_> = payors.iter().map(|payor| format!("{} {}", payor.id, payor.name.as_str())).collect();
+    let line = |line: &Option<Line>| or_dash(line.as_ref().map(Line::as_str));
+    let more = &user.demographics;
+    row([&"publicId", &user.id]);
+    row([&"firstName", &user.first_name.as_str()]);
+    row([&"lastName", &user.last_name.as_str()]);
+    row([&"email", &or_dash(user.email.as_ref().map(Email::as_str))]);
+    row([&"role", &user.role]);
+    row([&"phoneNumber", &or_dash(user.phone.as_ref().map(PhoneNumber::as_str))]);
+    row([&"phoneForSMS", &or_dash(user.phone.as_ref().and_then(PhoneNumber::e164))]);
+    row([&"npiNumber", &or_dash(user.npi.as_ref().map(NpiNumber::as_str))]);
+    row([&"npiCheckDigit", &or_dash(user.npi.as_ref().map(|npi| if npi.is_valid() { "right" } else { "wrong" }))]);
+    row([&"shouldSendSMS", &user.should_send_sms]);
+    row([&"recertificationDate", &or_dash(user.recertification.map(|date| date.at()))]);
+    row([&"recertificationDay", &or_dash(user.recertification.map(|date| date.day()))]);
+    row([&"providerPayors", &or_dash(Some(payors.join(", ")).filter(|payors| !payors.is_empty()))]);
+    row([&"sex", &line(&more.sex)]);
+    row([&"caregiverId", &or_dash(more.caregiver)]);
+    row([&"birthDate", &or_dash(more.birth_date)]);
+    row([&"addressLine1", &line(&more.address_line1)]);
+    row([&"addressLine2", &line(&more.address_line2)]);
+    row([&"city", &line(&more.city)]);
+    row([&"state", &line(&more.state)]);
+    row([&"postalCode", &line(&more.postal_code)]);
+    row([&"createdAt", &user.created_at]);
+    Ok(())
+}

@@ -1,0 +1,155 @@
+//! What goes wrong, as the API says it: one match makes a status and a body of it, and logs it once.
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use hyper::{
+    StatusCode,
+    header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
+};
+use roster_directory::Issue;
+use serde::Serialize;
+
+use super::super::plain_json;
+use crate::app::Error;
+
+/// Why a request gets no answer of its own.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// 401: no key was sent.
+    KeyRequired,
+    /// 401: what was sent is no key, or is not one any more.
+    KeyInvalid,
+    /// 429
+    TooMany {
+        /// Whole seconds until the next request is taken.
+        seconds: u64,
+    },
+    /// 413
+    TooLarge,
+    /// 415
+    NotJson,
+    /// 408: the body did not come in time.
+    TooSlow,
+    /// 400: the connection broke within the body.
+    Truncated,
+    /// What the app says.
+    App(Error),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Refusal::App(error)
+    }
+}
+
+impl From<Vec<Issue>> for Refusal {
+    fn from(issues: Vec<Issue>) -> Self {
+        Refusal::App(Error::Invalid(issues))
+    }
+}
+
+pub(crate) type ApiResult<T = Response> = Result<T, Refusal>;
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Refusal::KeyRequired => {
+                let response = plain_json(StatusCode::UNAUTHORIZED, br#"{"error":"API key required"}"#);
+                with(response, WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"roster\""))
+            }
+            Refusal::KeyInvalid => {
+                let response = plain_json(StatusCode::UNAUTHORIZED, br#"{"error":"Invalid API key"}"#);
+                let challenge = HeaderValue::from_static("Bearer realm=\"roster\", error=\"invalid_token\"");
+                with(response, WWW_AUTHENTICATE, challenge)
+            }
+            Refusal::TooMany { seconds } => {
+                let response = plain_json(StatusCode::TOO_MANY_REQUESTS, br#"{"error":"Too many requests"}"#);
+                with(response, RETRY_AFTER, seconds.into())
+            }
+            Refusal::TooLarge => {
+                plain_json(StatusCode::PAYLOAD_TOO_LARGE, br#"{"error":"Request body is over 64 KiB"}"#)
+            }
+            Refusal::NotJson => plain_json(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                br#"{"error":"Content-Type must be application/json, without Content-Encoding"}"#,
+            ),
+            Refusal::TooSlow => {
+                plain_json(StatusCode::REQUEST_TIMEOUT, br#"{"error":"Request body did not arrive in time"}"#)
+            }
+            Refusal::Truncated => plain_json(StatusCode::BAD_REQUEST, br#"{"error":"Request body is incomplete"}"#),
+            Refusal::App(error) => of_app(error),
+        }
+    }
+}
+
+fn of_app(error: Error) -> Response {
+    match error {
+        Error::Invalid(issues) => invalid(&issues),
+        Error::EmailTaken => invalid(&[Issue::email_taken()]),
+        Error::Forbidden => plain_json(StatusCode::FORBIDDEN, br#"{"error":"Access denied"}"#),
+        Error::NotFound => not_found_now(),
+        Error::Busy(cause) => {
+            tracing::warn!(error = &cause as &dyn std::error::Error, "a request was told to try again");
+            let response =
+                plain_json(StatusCode::SERVICE_UNAVAILABLE, br#"{"error":"Service temporarily unavailable"}"#);
+            with(response, RETRY_AFTER, HeaderValue::from_static("1"))
+        }
+        Error::Internal(cause) => {
+            tracing::error!(error = &cause as &dyn std::error::Error, "a request failed");
+            unexpected()
+        }
+    }
+}
+
+fn with(mut response: Response, name: hyper::header::HeaderName, value: HeaderValue) -> Response {
+    response.headers_mut().insert(name, value);
+    response
+}
+
+/// 500, of which the client learns nothing.
+pub(crate) fn unexpected() -> Response<Body> {
+    plain_json(StatusCode::INTERNAL_SERVER_ERROR, br#"{"error":"An unexpected error occurred"}"#)
+}
+
+/// 404 for a path that is none.
+pub(crate) async fn not_found() -> Response<Body> {
+    not_found_now()
+}
+
+/// 404
+pub(crate) fn not_found_now() -> Response<Body> {
+    plain_json(StatusCode::NOT_FOUND, br#"{"error":"Resource not found"}"#)
+}
+
+/// 405; the router adds `Allow`.
+pub(crate) async fn wrong_method() -> Response<Body> {
+    plain_json(StatusCode::METHOD_NOT_ALLOWED, br#"{"error":"Method not allowed"}"#)
+}
+
+fn invalid(issues: &[Issue]) -> Response {
+    let details = issues
+        .iter()
+        .map(|issue| Detail { code: issue.code.as_str(), message: &issue.message, path: &issue.path })
+        .collect();
+    let body = ValidationError { error: "Validation error", details };
+    let body = serde_json::to_vec(&body).expect("strings and arrays only");
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    super::super::json_headers(response.headers_mut());
+    response
+}
+
+#[derive(Serialize)]
+struct ValidationError<'a> {
+    error: &'static str,
+    details: Vec<Detail<'a>>,
+}
+
+#[derive(Serialize)]
+struct Detail<'a> {
+    code: &'static str,
+    message: &'a str,
+    path: &'a [String],
+}

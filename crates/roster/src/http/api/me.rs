@@ -1,0 +1,77 @@
+//! `/api/v1/me`: who a key is, and what it may do.
+
+use roster_directory::RoleSet;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{error::ApiResult, json, openapi::UserRole};
+use crate::app::Caller;
+
+/// Who the key is, and what it may do
+///
+/// `mayCreate` and `mayRead` are the rows of the role table for the key's role. The key itself is never shown.
+#[utoipa::path(
+    get,
+    path = "/v1/me",
+    operation_id = "getMe",
+    tag = "me",
+    security(("BearerAuth" = [])),
+    responses((status = 200, description = "OK", body = Me))
+)]
+pub(crate) async fn get_me(caller: Caller) -> ApiResult {
+    let identity = &caller.identity;
+    let key = identity.key.as_ref().map(|record| &record.key);
+    let roles = |roles: RoleSet| roles.iter().map(UserRole).collect();
+    Ok(json(&Me {
+        key: key.map(|key| MeKey {
+            public_id: key.id.as_str(),
+            name: key.name.as_str(),
+            role: UserRole(key.role),
+            created_at: key.created_at.to_string(),
+            expires_at: key.expires_at.map(|at| at.to_string()),
+        }),
+        organization: MeOrganization {
+            name: identity.organization.name.as_str(),
+            public_id: identity.organization.id.as_str(),
+        },
+        may_create: roles(identity.may_create),
+        may_read: roles(identity.may_read),
+    }))
+}
+
+/// Who the key is, and what it may do.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Me<'a> {
+    #[schema(required)]
+    key: Option<MeKey<'a>>,
+    organization: MeOrganization<'a>,
+    /// The roles it may create, assign and change
+    may_create: Vec<UserRole>,
+    /// The roles it may read
+    may_read: Vec<UserRole>,
+}
+
+/// The key, but for its secret.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MeKey<'a> {
+    /// Key public identifier
+    public_id: &'a str,
+    /// What the key is for
+    name: &'a str,
+    role: UserRole,
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// The first moment at which the key no longer works; null: never
+    #[schema(required, format = DateTime)]
+    expires_at: Option<String>,
+}
+
+/// The organization the key opens.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MeOrganization<'a> {
+    name: &'a str,
+    public_id: &'a str,
+}

@@ -1,0 +1,220 @@
+//! The OpenAPI document, made from the handlers: what they say of themselves, and what every operation has in common.
+
+use std::borrow::Cow;
+
+use roster_directory::Role;
+use serde::{Serialize, Serializer};
+use utoipa::{
+    OpenApi, PartialSchema, ToSchema,
+    openapi::{
+        ContactBuilder, Content, HeaderBuilder, HttpMethod, Info, InfoBuilder, LicenseBuilder, ObjectBuilder, Ref,
+        RefOr, Response, ResponseBuilder, Schema, Server, ServerBuilder,
+        schema::{SchemaType, Type},
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+
+use super::{me, users};
+
+/// A role on the wire.
+#[derive(Clone, Copy)]
+pub(crate) struct UserRole(pub(crate) Role);
+
+impl Serialize for UserRole {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.as_str())
+    }
+}
+
+impl PartialSchema for UserRole {
+    fn schema() -> RefOr<Schema> {
+        words(Role::ALL.map(Role::as_str))
+            .description(Some(
+                "User role. All values may be returned by the API; a smaller subset may be assigned when creating a \
+                 user (see the create user endpoint). Note that HIPP_ADMIN users are never returned by the list users \
+                 endpoint.",
+            ))
+            .into()
+    }
+}
+
+impl ToSchema for UserRole {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("UserRole")
+    }
+}
+
+/// A role that the API can give a new user.
+pub(crate) struct AssignableRole;
+
+impl PartialSchema for AssignableRole {
+    fn schema() -> RefOr<Schema> {
+        words(Role::ASSIGNABLE.map(Role::as_str)).default(Some(Role::Technician.as_str().into())).into()
+    }
+}
+
+impl ToSchema for AssignableRole {}
+
+fn words<const N: usize>(words: [&'static str; N]) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).enum_values(Some(words))
+}
+
+#[derive(OpenApi)]
+#[openapi(paths(users::create_user, users::list_users, users::get_user, me::get_me), components(schemas(UserRole)))]
+struct Operations;
+
+/// The document, as JSON.
+pub fn openapi() -> String {
+    let mut document = Operations::openapi();
+    document.info = info();
+    document.servers = Some(vec![server()]);
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme("BearerAuth", bearer_auth());
+    for (name, response) in common_responses() {
+        components.responses.insert(name.to_owned(), response.into());
+    }
+    components.schemas.insert("ValidationError".to_owned(), validation_error());
+    components.schemas.insert("Error".to_owned(), error("What went wrong"));
+    for (path, item) in &mut document.paths.paths {
+        for (method, operation) in [(HttpMethod::Get, &mut item.get), (HttpMethod::Post, &mut item.post)] {
+            let Some(operation) = operation else { continue };
+            for (name, _) in common_responses() {
+                if answers_with(path, &method, name) {
+                    let reference = Ref::new(format!("#/components/responses/{name}"));
+                    operation.responses.responses.insert(name.to_owned(), RefOr::Ref(reference));
+                }
+            }
+            operation.responses.responses.values_mut().for_each(add_request_id);
+        }
+    }
+    document.to_pretty_json().expect("the document is JSON")
+}
+
+/// Which of the common answers an operation can give.
+fn answers_with(path: &str, method: &HttpMethod, status: &str) -> bool {
+    match status {
+        "404" => path.contains('{'),
+        "408" | "413" | "415" => *method == HttpMethod::Post,
+        "400" | "403" => path != "/v1/me",
+        _ => true,
+    }
+}
+
+fn info() -> Info {
+    InfoBuilder::new()
+        .title("Roster users API")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(
+            "API for managing users within your organization: the Hipp Health v1 users API, and what Roster adds to \
+             it.\n\nEvery answer carries an `X-Request-Id`: the one that was sent, if it is 1 to 64 letters, digits, \
+             dots, underscores and dashes, or a new one.",
+        ))
+        .contact(Some(ContactBuilder::new().name(Some("The operator of this server")).build()))
+        .license(Some(LicenseBuilder::new().name("Apache-2.0 OR MIT").identifier(Some("Apache-2.0 OR MIT")).build()))
+        .build()
+}
+
+fn server() -> Server {
+    ServerBuilder::new().url("/api").description(Some("This server")).build()
+}
+
+fn bearer_auth() -> SecurityScheme {
+    SecurityScheme::Http(
+        HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some(
+                "API key authentication. Include your API key in the Authorization header as 'Bearer \
+                 <your-api-key>'. A key is opaque: `roster_`, twelve characters that name it, `_`, and a secret with a \
+                 checksum.",
+            ))
+            .build(),
+    )
+}
+
+fn common_responses() -> [(&'static str, Response); 11] {
+    let said = |description: &str, example: &str| {
+        let content = Content::builder()
+            .schema(Some(Ref::from_schema_name("Error")))
+            .example(Some(serde_json::json!({ "error": example })))
+            .build();
+        ResponseBuilder::new().description(description).content("application/json", content)
+    };
+    let retry_after = || header("Whole seconds to wait before trying again", Type::Integer);
+    let validation = Content::builder().schema(Some(Ref::from_schema_name("ValidationError"))).build();
+    let challenge = header("What is wanted (RFC 6750 §3); `error=\"invalid_token\"` if a key was sent", Type::String);
+    [
+        (
+            "400",
+            ResponseBuilder::new()
+                .description("Bad Request - Validation Error")
+                .content("application/json", validation)
+                .build(),
+        ),
+        ("401", said("Unauthorized", "API key required").header("WWW-Authenticate", challenge).build()),
+        ("403", said("Forbidden", "Access denied").build()),
+        ("404", said("Not Found", "Resource not found").build()),
+        ("408", said("The body did not arrive in time", "Request body did not arrive in time").build()),
+        ("413", said("The body is too large", "Request body is over 64 KiB").build()),
+        (
+            "415",
+            said("The body is not JSON", "Content-Type must be application/json, without Content-Encoding").build(),
+        ),
+        (
+            "429",
+            said("Too many requests with this key", "Too many requests").header("Retry-After", retry_after()).build(),
+        ),
+        ("431", said("The head of the request is too large", "Request header fields too large").build()),
+        ("500", said("Internal Server Error", "An unexpected error occurred").build()),
+        (
+            "503",
+            said("Overloaded, or the disk is full", "Service temporarily unavailable")
+                .header("Retry-After", retry_after())
+                .build(),
+        ),
+    ]
+}
+
+fn header(description: &str, kind: Type) -> utoipa::openapi::Header {
+    HeaderBuilder::new()
+        .description(Some(description))
+        .schema(Some(ObjectBuilder::new().schema_type(SchemaType::Type(kind))))
+        .build()
+}
+
+fn add_request_id(response: &mut RefOr<Response>) {
+    if let RefOr::T(response) = response {
+        response.headers.insert("X-Request-Id".to_owned(), header("The id of the request", Type::String).into());
+    }
+}
+
+fn error(description: &str) -> RefOr<Schema> {
+    let text = ObjectBuilder::new().schema_type(SchemaType::Type(Type::String));
+    ObjectBuilder::new()
+        .description(Some(description))
+        .property("error", text.description(Some("What went wrong")))
+        .required("error")
+        .into()
+}
+
+fn validation_error() -> RefOr<Schema> {
+    let text =
+        |example: &str| ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).examples([example]).build();
+    let path = utoipa::openapi::ArrayBuilder::new()
+        .items(ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)))
+        .examples([serde_json::json!(["email"])])
+        .description(Some("From the root to the value: field names and array indexes"));
+    let detail = ObjectBuilder::new()
+        .property("code", text("invalid_string"))
+        .property("message", text("Valid email is required"))
+        .property("path", path)
+        .required("code")
+        .required("message")
+        .required("path");
+    ObjectBuilder::new()
+        .description(Some("Everything that is wrong with the request"))
+        .property("error", text("Validation error"))
+        .property("details", utoipa::openapi::ArrayBuilder::new().items(detail))
+        .required("error")
+        .required("details")
+        .into()
+}

@@ -1,0 +1,190 @@
+//! `/api/v1/users`: create, list, get by id.
+
+mod parse;
+pub(super) mod shape;
+
+use std::fmt::Write;
+
+use axum::extract::{Path, RawQuery, State, rejection::PathRejection};
+use bytes::Bytes;
+use hyper::header::{HeaderName, HeaderValue};
+use quick_cache::{Weighter, sync::Cache};
+use roster_directory::{Flaw, OrganizationId, Role, UserId, user::Warning};
+use roster_store::{Epoch, Listing};
+
+use super::{
+    super::{
+        AppState,
+        auth::{Creator, Reader},
+    },
+    body::JsonBody,
+    error::ApiResult,
+    json, json_bytes,
+};
+use crate::app::{Created, Error};
+use shape::{CreateUserRequest, CreateUserResponse, ListParams, UserBody, UserPage};
+
+/// Warnings about payors that are spelled out; the others are counted, so that the header stays short.
+const MAX_NAMED_PAYORS: usize = 20;
+
+const ROSTER_WARNING: HeaderName = HeaderName::from_static("roster-warning");
+
+/// Create a new user
+///
+/// Create a new user in your organization via API. Requires API key authentication.
+///
+/// When the answer arrives, the user is on disk. What was taken although it looks wrong, or was skipped, is named in
+/// the `Roster-Warning` header.
+#[utoipa::path(
+    post,
+    path = "/v1/users",
+    operation_id = "createUser",
+    tag = "users",
+    security(("BearerAuth" = [])),
+    request_body(content = CreateUserRequest, content_type = "application/json", examples(
+        ("basic" = (summary = "Basic user creation", value = json!({
+            "firstName": "John", "lastName": "Doe", "email": "john.doe@example.com", "role": "TECHNICIAN"
+        }))),
+        ("complete" = (summary = "Complete user creation", value = json!({
+            "firstName": "Jane", "lastName": "Smith", "email": "jane.smith@example.com", "role": "CLINICIAN",
+            "phoneNumber": "+1234567890", "npiNumber": "1234567890", "shouldSendSMS": false,
+            "providerPayors": ["abc123"]
+        })))
+    )),
+    responses((
+        status = 200, description = "User created successfully", body = CreateUserResponse, headers((
+            "Roster-Warning" = String,
+            description = "What was taken all the same, as an RFC 8941 list: `unknown-payor`, `npi-check-digit`, \
+                           `phone-unreachable`"
+        ))
+    ))
+)]
+pub(crate) async fn create_user(State(shared): AppState, Creator(caller): Creator, body: JsonBody) -> ApiResult {
+    let new = parse::new_user(&body.0)?;
+    let Created { user, warnings } = shared.app.create_user(&caller, new).await?;
+    let mut response = json(&CreateUserResponse::of(&user, &caller.identity.organization));
+    if let Some(warning) = warning_header(&warnings) {
+        response.headers_mut().insert(ROSTER_WARNING, warning);
+    }
+    Ok(response)
+}
+
+/// Get paginated list of users
+///
+/// Exact and current: whatever was answered before this request is in it.
+#[utoipa::path(
+    get,
+    path = "/v1/users",
+    operation_id = "listUsers",
+    tag = "users",
+    security(("BearerAuth" = [])),
+    params(ListParams),
+    responses((status = 200, description = "OK", body = UserPage))
+)]
+pub(crate) async fn list_users(
+    State(shared): AppState,
+    Reader(caller): Reader,
+    RawQuery(query): RawQuery,
+) -> ApiResult {
+    let query = parse::query(query.as_deref().unwrap_or_default(), caller.identity.may_read)?;
+    let page = query.page;
+    let Listing { users, total } = shared.app.list_users(&caller, query).await?;
+    Ok(json(&UserPage::of(&users, page, total)))
+}
+
+/// Get user by publicId
+///
+/// A user of another organization, or of a role the key may not read, is as unknown as one that never was.
+#[utoipa::path(
+    get,
+    path = "/v1/users/{publicId}",
+    operation_id = "getUser",
+    tag = "users",
+    security(("BearerAuth" = [])),
+    params(("publicId" = String, Path, description = "User public identifier", example = "usr_1234567890_abc123def")),
+    responses((status = 200, description = "OK", body = UserBody))
+)]
+pub(crate) async fn get_user(
+    State(shared): AppState,
+    Reader(caller): Reader,
+    path: Result<Path<String>, PathRejection>,
+) -> ApiResult {
+    let id = path.ok().and_then(|Path(id)| UserId::parse(&id));
+    let id = id.ok_or_else(|| vec![Flaw::malformed("Invalid publicId format").at(["publicId"])])?;
+
+    let place = (caller.organization(), id);
+    let ready = match shared.answers.get(&place).filter(|ready| ready.epoch == caller.epoch) {
+        Some(ready) => ready,
+        None => {
+            let user = shared.app.user(&caller, id).await?;
+            let body = serde_json::to_vec(&UserBody::of(&user)).expect("strings only").into();
+            let ready = Ready { epoch: caller.epoch, role: user.role, body };
+            shared.answers.insert(place, ready.clone());
+            ready
+        }
+    };
+    if !caller.identity.may_read.contains(ready.role) {
+        return Err(Error::NotFound.into());
+    }
+    Ok(json_bytes(ready.body))
+}
+
+/// Answers of get by id that can be sent as they are: by organization and user, right under one epoch.
+pub(crate) type Answers = Cache<(OrganizationId, UserId), Ready, Weigh>;
+
+/// One of them.
+#[derive(Clone)]
+pub(crate) struct Ready {
+    epoch: Epoch,
+    role: Role,
+    body: Bytes,
+}
+
+/// Room for so many mebibytes of them.
+pub(crate) fn answers(mebibytes: u32) -> Answers {
+    let bytes = u64::from(mebibytes) << 20;
+    // An answer and its bookkeeping take about half a kibibyte.
+    Cache::with_weighter((bytes / 512) as usize, bytes, Weigh)
+}
+
+/// An answer weighs its bytes, its key and the cache's own bookkeeping.
+#[derive(Clone)]
+pub(crate) struct Weigh;
+
+impl Weighter<(OrganizationId, UserId), Ready> for Weigh {
+    fn weight(&self, _: &(OrganizationId, UserId), ready: &Ready) -> u64 {
+        ready.body.len() as u64 + 176
+    }
+}
+
+/// What was taken all the same, as a structured field list (RFC 8941 §3.1): a token each, with parameters.
+fn warning_header(warnings: &[Warning]) -> Option<HeaderValue> {
+    let mut text = String::new();
+    let mut unnamed_payors = 0;
+    for warning in warnings {
+        let comma = if text.is_empty() { "" } else { ", " };
+        let written = match warning {
+            Warning::UnknownPayor { index, .. } if *index >= MAX_NAMED_PAYORS => {
+                unnamed_payors += 1;
+                Ok(())
+            }
+            Warning::UnknownPayor { index, id } if is_harmless(id) => {
+                write!(text, "{comma}unknown-payor;index={index};id=\"{id}\"")
+            }
+            Warning::UnknownPayor { index, .. } => write!(text, "{comma}unknown-payor;index={index}"),
+            Warning::NpiCheckDigit => write!(text, "{comma}npi-check-digit"),
+            Warning::PhoneUnreachable => write!(text, "{comma}phone-unreachable"),
+        };
+        written.expect("writing to a string does not fail");
+    }
+    if unnamed_payors > 0 {
+        let comma = if text.is_empty() { "" } else { ", " };
+        write!(text, "{comma}more-unknown-payors;count={unnamed_payors}").expect("as above");
+    }
+    HeaderValue::from_str(&text).ok().filter(|text| !text.is_empty())
+}
+
+/// Whether a text that was sent can be sent back in a header without quoting it.
+fn is_harmless(id: &str) -> bool {
+    id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+}

@@ -1,0 +1,153 @@
+//! What a body or a query string asks for, or everything that is wrong with it.
+
+use std::borrow::Cow;
+
+use roster_directory::{
+    Flaw, Issue, NewUser, Query, Role, RoleSet,
+    credential::RecertificationDate,
+    issue::Code,
+    npi::NpiNumber,
+    phone::PhoneNumber,
+    query::{Order, Page},
+    search::Terms,
+    user::{Demographics, Email, EmailKey, PersonName},
+};
+
+use super::super::body::{Check, Fields};
+
+/// Payor ids one user can be created with.
+const MAX_PAYORS: usize = 100;
+
+/// Whom a body asks to create, or everything that is wrong with it, in the order of the schema.
+pub(super) fn new_user(body: &[u8]) -> Result<NewUser, Vec<Issue>> {
+    let fields = Fields::read(
+        body,
+        &[
+            "firstName",
+            "lastName",
+            "email",
+            "role",
+            "phoneNumber",
+            "npiNumber",
+            "shouldSendSMS",
+            "recertificationDate",
+            "providerPayors",
+        ],
+    )?;
+    let [first_name, last_name, email, role, phone, npi, sms, recertification, payors] = &fields.0;
+
+    let mut check = Check::default();
+    let first_name = check.required("firstName", first_name, PersonName::parse);
+    let last_name = check.required("lastName", last_name, PersonName::parse);
+    let email = check.optional_with_flaws("email", email, Email::parse);
+    let role =
+        check.choice("role", role, ASSIGNABLE, |name| Role::parse(name).filter(|role| Role::ASSIGNABLE.contains(role)));
+    let phone = check.optional("phoneNumber", phone, PhoneNumber::parse);
+    let npi = check.optional("npiNumber", npi, NpiNumber::parse);
+    let should_send_sms = check.boolean("shouldSendSMS", sms);
+    let recertification = check.optional("recertificationDate", recertification, RecertificationDate::parse);
+    let payors = check.strings("providerPayors", payors, MAX_PAYORS);
+    check.finish()?;
+
+    let (Some(first_name), Some(last_name)) = (first_name, last_name) else {
+        unreachable!("a required field that is missing is an issue")
+    };
+    Ok(NewUser {
+        first_name,
+        last_name,
+        email,
+        role: role.unwrap_or(Role::Technician),
+        phone,
+        npi,
+        should_send_sms,
+        recertification,
+        payors,
+        demographics: Demographics::default(),
+    })
+}
+
+/// [`Role::ASSIGNABLE`], as zod lists an enum's options; a test compares the two.
+const ASSIGNABLE: &str = "'ADMIN' | 'BILLING_MANAGER' | 'SCHEDULING_MANAGER' | 'CLINICIAN' | 'TECHNICIAN' | \
+     'PATIENT' | 'CAREGIVER' | 'CLINICAL_ADMIN' | 'PAYROLL_ADMIN'";
+
+/// [`Role::ALL`], likewise.
+const ANY_ROLE: &str = "'ADMIN' | 'BILLING_MANAGER' | 'SCHEDULING_MANAGER' | 'CLINICIAN' | 'TECHNICIAN' | 'PATIENT' \
+     | 'CAREGIVER' | 'HIPP_ADMIN' | 'HIPP_BILLING_MANAGER' | 'CLINICAL_ADMIN' | 'PAYROLL_ADMIN' | \
+     'CLINICAL_SUPERADMIN'";
+
+/// What a query string asks for, or everything that is wrong with it. Of a parameter given twice the last counts.
+pub(super) fn query(query: &str, visible: RoleSet) -> Result<Query, Vec<Issue>> {
+    let mut given: [Option<Cow<'_, str>>; PARAMETERS.len()] = Default::default();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        if let Some(place) = PARAMETERS.iter().position(|parameter| *parameter == name) {
+            given[place] = Some(value);
+        }
+    }
+    let [page, page_size, search, role, email, sort] = given;
+
+    let mut issues = Vec::new();
+    let mut asked = Query {
+        visible,
+        role: None,
+        email: email.filter(|email| !email.is_empty()).map(|email| EmailKey::of(&email)),
+        search: Terms::default(),
+        order: Order::default(),
+        page: Page::default(),
+    };
+    take(&mut issues, "page", page, |text| whole_number(text, Page::MAX_NUMBER), |number| asked.page.number = number);
+    take(
+        &mut issues,
+        "pageSize",
+        page_size,
+        |text| whole_number(text, u64::from(Page::MAX_SIZE)),
+        |size| asked.page.size = size as u32,
+    );
+    take(&mut issues, "search", search, Terms::parse, |terms| asked.search = terms);
+    take(
+        &mut issues,
+        "role",
+        role,
+        |name| Role::parse(name).ok_or_else(|| Flaw::not_one_of(ANY_ROLE, name)),
+        |role| asked.role = Some(role),
+    );
+    take(&mut issues, "sort", sort, Order::parse, |order| asked.order = order);
+    if issues.is_empty() { Ok(asked) } else { Err(issues) }
+}
+
+const PARAMETERS: [&str; 6] = ["page", "pageSize", "search", "role", "email", "sort"];
+
+fn take<T>(
+    issues: &mut Vec<Issue>,
+    name: &str,
+    given: Option<Cow<'_, str>>,
+    parse: impl FnOnce(&str) -> Result<T, Flaw>,
+    set: impl FnOnce(T),
+) {
+    match given.as_deref().map(parse) {
+        Some(Ok(value)) => set(value),
+        Some(Err(flaw)) => issues.push(flaw.at([name])),
+        None => {}
+    }
+}
+
+/// A number from 1 to `most`, as zod's `z.coerce.number().int().min(1).max(most)` reads decimal text.
+fn whole_number(text: &str, most: u64) -> Result<u64, Flaw> {
+    let text = text.trim();
+    let decimal = text.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
+    let number = match text {
+        "" => Some(0.0), // Number("") is 0
+        _ if decimal => text.parse::<f64>().ok(),
+        _ => None,
+    };
+    match number {
+        None => Err(Flaw::wrong_type("number", "nan")),
+        Some(number) if number.is_infinite() || number.fract() != 0.0 => {
+            Err(Flaw::new(Code::InvalidType, "Expected integer, received float"))
+        }
+        Some(number) if number < 1.0 => Err(Flaw::new(Code::TooSmall, "Number must be greater than or equal to 1")),
+        Some(number) if number > most as f64 => {
+            Err(Flaw::new(Code::TooBig, format!("Number must be less than or equal to {most}")))
+        }
+        Some(number) => Ok(number as u64),
+    }
+}

@@ -1,0 +1,65 @@
+//! The document of the API, and a page to read it: everything from inside the binary.
+
+use std::sync::{Arc, LazyLock};
+
+use axum::{body::Body, extract::Path};
+use bytes::Bytes;
+use hyper::{
+    Response, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS},
+};
+use utoipa_swagger_ui::{Config, SwaggerFile};
+
+use super::api;
+
+/// `GET /openapi.json`
+pub(crate) async fn openapi() -> Response<Body> {
+    static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| api::openapi().into());
+    answer("application/json", Body::from(DOCUMENT.clone()))
+}
+
+/// `GET /docs`
+pub(crate) async fn page() -> Response<Body> {
+    file("index.html")
+}
+
+/// `GET /docs/{file}`
+pub(crate) async fn asset(Path(name): Path<String>) -> Response<Body> {
+    file(&name)
+}
+
+fn file(name: &str) -> Response<Body> {
+    static CONFIG: LazyLock<Arc<Config<'static>>> =
+        LazyLock::new(|| Arc::new(Config::from("/openapi.json").try_it_out_enabled(true).persist_authorization(false)));
+    match utoipa_swagger_ui::serve(name, CONFIG.clone()) {
+        Ok(Some(SwaggerFile { bytes, content_type, .. })) => {
+            // The page's own files are named relative to it, and /docs has no slash at its end.
+            let bytes = match name {
+                "index.html" => String::from_utf8_lossy(&bytes).replace("\"./", "\"/docs/").into_bytes(),
+                _ => bytes.into_owned(),
+            };
+            answer(&content_type, Body::from(bytes))
+        }
+        _ => api::error::not_found_now(),
+    }
+}
+
+fn answer(content_type: &str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::OK;
+    let headers = response.headers_mut();
+    if let Ok(content_type) = HeaderValue::from_str(content_type) {
+        headers.insert(CONTENT_TYPE, content_type);
+    }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        CONTENT_SECURITY_POLICY,
+        // Swagger UI writes style attributes, and shows icons from data: addresses.
+        HeaderValue::from_static(
+            "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; \
+             base-uri 'none'; frame-ancestors 'none'",
+        ),
+    );
+    response
+}
