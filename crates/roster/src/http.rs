@@ -66,7 +66,7 @@ impl Face {
         let router = Router::new()
             .nest("/api/v1", api::routes())
             .route("/openapi.json", get(docs::openapi))
-            .route("/docs", get(docs::page))
+            .route("/docs", get(docs::redirect))
             .route("/docs/", get(docs::page))
             .route("/docs/{file}", get(docs::asset))
             .route("/healthz", get(health::live))

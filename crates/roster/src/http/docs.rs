@@ -6,7 +6,7 @@ use axum::{body::Body, extract::Path};
 use bytes::Bytes;
 use hyper::{
     Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS},
+    header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION, X_CONTENT_TYPE_OPTIONS},
 };
 use utoipa_swagger_ui::{Config, SwaggerFile};
 
@@ -18,7 +18,15 @@ pub(crate) async fn openapi() -> Response<Body> {
     answer("application/json", Body::from(DOCUMENT.clone()))
 }
 
-/// `GET /docs`
+/// `GET /docs`: the page's own files are named relative to it, so it needs the slash.
+pub(crate) async fn redirect() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    response.headers_mut().insert(LOCATION, HeaderValue::from_static("/docs/"));
+    response
+}
+
+/// `GET /docs/`
 pub(crate) async fn page() -> Response<Body> {
     file("index.html")
 }
@@ -32,14 +40,7 @@ fn file(name: &str) -> Response<Body> {
     static CONFIG: LazyLock<Arc<Config<'static>>> =
         LazyLock::new(|| Arc::new(Config::from("/openapi.json").try_it_out_enabled(true).persist_authorization(false)));
     match utoipa_swagger_ui::serve(name, CONFIG.clone()) {
-        Ok(Some(SwaggerFile { bytes, content_type, .. })) => {
-            // The page's own files are named relative to it, and /docs has no slash at its end.
-            let bytes = match name {
-                "index.html" => String::from_utf8_lossy(&bytes).replace("\"./", "\"/docs/").into_bytes(),
-                _ => bytes.into_owned(),
-            };
-            answer(&content_type, Body::from(bytes))
-        }
+        Ok(Some(SwaggerFile { bytes, content_type, .. })) => answer(&content_type, Body::from(bytes.into_owned())),
         _ => api::error::not_found_now(),
     }
 }

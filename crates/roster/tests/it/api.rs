@@ -1,0 +1,3 @@
+//! The API, by the shape of its URLs.
+
+mod users;

@@ -1,0 +1,1 @@
+//! Against other people's programs: each test says what it needs.

@@ -1,0 +1,1 @@
+//! The real binary, over real sockets, while bad things happen.

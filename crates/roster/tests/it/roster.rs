@@ -1,0 +1,209 @@
+//! A directory in process: the real router over a real database, a clock that stands still, ids that count up.
+
+use std::{fmt, sync::Arc};
+
+use axum::body::Body;
+use clap::Parser;
+use http_body_util::BodyExt;
+use hyper::{HeaderMap, Request, StatusCode, header::CONTENT_TYPE};
+use roster::{
+    app::{App, Caller, Clock, Ids},
+    config::Server,
+    http::Face,
+    telemetry::Metrics,
+};
+use roster_directory::{KeyId, OrganizationId, Role};
+use roster_store::{Location, Options, Store};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// 2025-01-15T10:30:00Z, the moment in the API's own example.
+pub(crate) const NOW: i64 = 1_736_937_000_000;
+
+/// The server under test.
+pub(crate) struct Roster {
+    face: Face,
+    _dir: TempDir,
+}
+
+#[derive(Parser)]
+struct Flags {
+    #[command(flatten)]
+    server: Server,
+}
+
+impl Roster {
+    /// An empty directory.
+    pub(crate) fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// An empty directory served with these flags of `roster serve`.
+    pub(crate) fn with(flags: &[&str]) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let location = Location::Sqlite(dir.path().join("roster.db"));
+        let store = Store::open(&location, &Options::default()).expect("a new database");
+        let config = Flags::parse_from(["roster"].iter().chain(flags)).server;
+        let face = Face::new(App::new(store, Clock::at(NOW), Ids::counted()), &config, Arc::new(Metrics::new()));
+        Self { face, _dir: dir }
+    }
+
+    pub(crate) fn app(&self) -> &App {
+        self.face.app()
+    }
+
+    /// Moves the clock.
+    pub(crate) fn set_clock(&self, millis: i64) {
+        self.app().clock().set(millis);
+    }
+
+    /// Makes an organization.
+    pub(crate) async fn organization(&self, name: &str) -> Organization<'_> {
+        let name = name.parse().expect("a name");
+        let operator = self.app().create_organization(name).await.expect("an organization");
+        Organization { roster: self, operator }
+    }
+
+    /// Somebody with an ADMIN key of an organization called "Example Organization".
+    pub(crate) async fn admin(&self) -> Client<'_> {
+        self.organization("Example Organization").await.key(Role::Admin).await
+    }
+
+    /// Somebody without a key.
+    pub(crate) fn stranger(&self) -> Client<'_> {
+        Client { roster: self, authorization: None, key: None, organization: None }
+    }
+
+    /// Sends any request at all.
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.face.answer(request).await;
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.expect("a body in memory").to_bytes();
+        let body = serde_json::from_slice(&bytes)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+}
+
+/// An organization, and the operator's hand on it.
+pub(crate) struct Organization<'a> {
+    roster: &'a Roster,
+    pub(crate) operator: Caller,
+}
+
+impl<'a> Organization<'a> {
+    pub(crate) fn id(&self) -> OrganizationId {
+        self.operator.organization()
+    }
+
+    /// Somebody with a new key of this role.
+    pub(crate) async fn key(&self, role: Role) -> Client<'a> {
+        self.key_for(role, None).await
+    }
+
+    /// Somebody with a new key that ends after so many milliseconds.
+    pub(crate) async fn key_for(&self, role: Role, lifetime: Option<i64>) -> Client<'a> {
+        let name = "test".parse().expect("a name");
+        let (key, token) = self.roster.app().create_key(&self.operator, role, name, lifetime).await.expect("a key");
+        Client {
+            roster: self.roster,
+            authorization: Some(format!("Bearer {}", token.reveal())),
+            key: Some(key.id),
+            organization: Some(self.id()),
+        }
+    }
+
+    /// Adds a payor and returns its id.
+    pub(crate) async fn payor(&self, name: &str) -> String {
+        let name = name.parse().expect("a name");
+        self.roster.app().create_payor(&self.operator, name).await.expect("a payor").id.to_string()
+    }
+
+    /// Creates a user as the command line does: also with roles that no key can assign. Returns its publicId.
+    pub(crate) async fn user(&self, first: &str, last: &str, role: Role) -> String {
+        let (first, last) = (first.parse().expect("a name"), last.parse().expect("a name"));
+        let new = roster_directory::NewUser { role, ..roster_directory::NewUser::named(first, last) };
+        self.roster.app().create_user(&self.operator, new).await.expect("a user").user.id.to_string()
+    }
+}
+
+/// Somebody who sends requests.
+#[derive(Clone)]
+pub(crate) struct Client<'a> {
+    roster: &'a Roster,
+    authorization: Option<String>,
+    key: Option<KeyId>,
+    organization: Option<OrganizationId>,
+}
+
+impl<'a> Client<'a> {
+    /// The same, with this Authorization header.
+    pub(crate) fn authorized_by(&self, header: &str) -> Client<'a> {
+        Client { authorization: Some(header.to_owned()), ..self.clone() }
+    }
+
+    /// The id of the key.
+    pub(crate) fn key_id(&self) -> KeyId {
+        self.key.expect("a client with a key")
+    }
+
+    /// The organization the key opens.
+    pub(crate) fn organization_id(&self) -> OrganizationId {
+        self.organization.expect("a client with a key")
+    }
+
+    /// The Authorization header.
+    pub(crate) fn authorization(&self) -> &str {
+        self.authorization.as_deref().expect("a client with a key")
+    }
+
+    /// A request with the client's key, to be finished by hand.
+    pub(crate) fn request(&self, method: &str, path: &str) -> hyper::http::request::Builder {
+        let builder = Request::builder().method(method).uri(path);
+        match &self.authorization {
+            Some(header) => builder.header("authorization", header),
+            None => builder,
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.roster.send(self.request("GET", path).body(Body::empty()).expect("a request")).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
+        self.post_bytes(path, body.to_string()).await
+    }
+
+    pub(crate) async fn post_bytes(&self, path: &str, body: impl Into<Body>) -> Answer {
+        let request = self.request("POST", path).header(CONTENT_TYPE, "application/json").body(body.into());
+        self.roster.send(request.expect("a request")).await
+    }
+
+    /// Creates a user and returns its publicId.
+    pub(crate) async fn create(&self, body: Value) -> String {
+        let answer = self.post("/api/v1/users", body).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer}");
+        answer.body["user"]["publicId"].as_str().expect("a publicId").to_owned()
+    }
+}
+
+/// An answer. Displays as its status and its body.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// A header, or "" if it is not there.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("ASCII"))
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let body = serde_json::to_string_pretty(&self.body).map_err(|_| fmt::Error)?;
+        write!(f, "{}\n{body}", self.status.as_u16())
+    }
+}
