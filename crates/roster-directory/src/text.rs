@@ -3,11 +3,9 @@
 /// The white space JavaScript's `String.prototype.trim` removes (ECMA-262 §12.2 and §12.3): Unicode's `Zs`, tab, VT,
 /// FF, line ends and U+FEFF; unlike Rust's `trim`, not U+0085.
 pub(crate) fn is_js_space(c: char) -> bool {
-    match c {
-        '\u{9}'..='\u{d}' | ' ' | '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' => true,
-        '\u{2028}' | '\u{2029}' | '\u{202f}' | '\u{205f}' | '\u{3000}' | '\u{feff}' => true,
-        _ => false,
-    }
+    matches!(c,
+        '\u{9}'..='\u{d}' | ' ' | '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{2028}' | '\u{2029}'
+        | '\u{202f}' | '\u{205f}' | '\u{3000}' | '\u{feff}')
 }
 
 /// The length JavaScript gives a string.

@@ -23,7 +23,6 @@ use rusqlite::{OptionalExtension, params};
 use tokio::sync::Semaphore;
 
 use crate::{Epoch, Error, KeyRecord, Listing, Options, Owed, Remembered};
-use freshness::Freshness;
 use index::Indexer;
 use place::OrganizationNumber;
 use readers::Readers;
@@ -39,7 +38,6 @@ pub(crate) struct Sqlite {
     indexer: Option<Indexer>,
     writer: Writer,
     readers: Arc<Readers>,
-    freshness: Arc<Freshness>,
     numbers: RwLock<HashMap<OrganizationId, OrganizationNumber>>,
     heavy: Semaphore,
 }
@@ -50,15 +48,14 @@ impl Sqlite {
         schema::migrate(&mut connection)?;
         connection.pragma_update(None, "wal_autocheckpoint", options.checkpoint_pages)?;
 
-        let freshness = Arc::new(Freshness::new()?);
         let readers = Arc::new(Readers::new(path.to_owned()));
         let (wake, wakes) = std::sync::mpsc::channel();
-        let writer = Writer::start(connection, options, freshness.clone(), wake.clone())?;
+        let writer = Writer::start(connection, options, wake.clone())?;
         let indexer = match options.index {
             true => Some(Indexer::start(wake, wakes, readers.clone(), writer.jobs())?),
             false => None,
         };
-        Ok(Self { indexer, writer, readers, freshness, numbers: RwLock::default(), heavy: Semaphore::new(HEAVY_READS) })
+        Ok(Self { indexer, writer, readers, numbers: RwLock::default(), heavy: Semaphore::new(HEAVY_READS) })
     }
 
     pub(crate) async fn commit(&self, change: Change) -> Result<Timestamp, Error> {
@@ -66,7 +63,7 @@ impl Sqlite {
     }
 
     pub(crate) fn epoch(&self) -> Result<Epoch, Error> {
-        self.readers.with(|reader| reader.epoch(&self.freshness))
+        self.readers.with(readers::Reader::epoch)
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {

@@ -115,10 +115,20 @@ create table search_chunk (
     primary key (organization, chunk)
 ) strict, without rowid;
 
--- One row, changed by every commit of every Roster process: how the others notice (see freshness.rs).
-create table commit_mark (
-    one     integer primary key check (one = 1),
-    commits integer not null,
-    writer  integer not null
+-- One number that changes whenever a row that somebody may have kept in memory was altered or removed: by this process,
+-- another Roster or an SQLite shell, it makes no difference (freshness.rs). New rows do not change it.
+create table epoch (
+    one    integer primary key check (one = 1),
+    number integer not null
 ) strict;
-insert into commit_mark values (1, 0, 0);
+insert into epoch values (1, 1);
+create trigger organization_renamed after update of name on organization
+    begin update epoch set number = number + 1; end;
+create trigger api_key_altered after update on api_key
+    begin update epoch set number = number + 1; end;
+create trigger api_key_removed after delete on api_key
+    begin update epoch set number = number + 1; end;
+create trigger user_altered after update on user
+    begin update epoch set number = number + 1; end;
+create trigger user_removed after delete on user
+    begin update epoch set number = number + 1; end;

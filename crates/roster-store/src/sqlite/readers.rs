@@ -4,10 +4,7 @@ use std::{path::PathBuf, sync::Mutex};
 
 use rusqlite::{CachedStatement, Connection, Params, Row};
 
-use super::{
-    freshness::{Freshness, Seen},
-    schema,
-};
+use super::{freshness::Seen, schema};
 use crate::{Epoch, Error};
 
 /// Idle connections, the last used on top: its cache is the warmest.
@@ -45,8 +42,8 @@ impl Reader {
         &self.connection
     }
 
-    pub(super) fn epoch(&mut self, freshness: &Freshness) -> Result<Epoch, Error> {
-        self.seen.refresh(&self.connection, freshness)
+    pub(super) fn epoch(&mut self) -> Result<Epoch, Error> {
+        self.seen.epoch(&self.connection)
     }
 
     pub(super) fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>, Error> {

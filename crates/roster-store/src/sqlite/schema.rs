@@ -35,6 +35,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, Error> {
 
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "journal_size_limit", 64 << 20)?; // bytes the log keeps after it was long
     let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
     if (mode.as_str(), synchronous) != ("wal", 2) {
         return Err(Error::Unusable(format!(

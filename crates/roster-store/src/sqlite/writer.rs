@@ -4,18 +4,13 @@
 //! e-mail is taken) leaves nothing behind and the batch goes on; one that fails sinks the batch, and then every change
 //! of it is tried again by itself, so that only the guilty one is answered with the failure.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, mpsc::Sender},
-    thread::JoinHandle,
-};
+use std::{collections::HashMap, sync::mpsc::Sender, thread::JoinHandle};
 
 use roster_directory::{Change, OrganizationId, PayorId, Role, Timestamp, User, Write, phone::PhoneNumber};
 use rusqlite::{Connection, params};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    freshness::Freshness,
     index::{self, PostingSlice, Wake},
     place::{self, OrganizationNumber},
 };
@@ -47,19 +42,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(
-        connection: Connection,
-        options: &Options,
-        freshness: Arc<Freshness>,
-        wake: Sender<Wake>,
-    ) -> Result<Self, Error> {
+    pub(super) fn start(connection: Connection, options: &Options, wake: Sender<Wake>) -> Result<Self, Error> {
         let (jobs, queue) = mpsc::channel(options.queue.max(1));
         let batch_limit = options.batch.max(1);
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || {
-                WriterThread { connection, freshness, wake, batch_limit, numbers: HashMap::new() }.run(queue)
-            })
+            .spawn(move || WriterThread { connection, wake, batch_limit, numbers: HashMap::new() }.run(queue))
             .map_err(|error| Error::Unusable(format!("cannot start the writer thread: {error}")))?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
@@ -98,7 +86,6 @@ impl Drop for Writer {
 
 struct WriterThread {
     connection: Connection,
-    freshness: Arc<Freshness>,
     wake: Sender<Wake>,
     batch_limit: usize,
     numbers: HashMap<OrganizationId, OrganizationNumber>,
@@ -153,7 +140,6 @@ impl WriterThread {
             Err(error) => return Err(Sunk::By(error)),
         }
         let written = (|| {
-            self.freshness.sign(&self.connection)?;
             let mut touched = HashMap::new();
             loop {
                 for job in &batch[outcomes.len()..] {
