@@ -72,24 +72,42 @@ impl Target {
 /// The request an act came from: the `X-Request-Id` that was answered, or one made for a command.
 ///
 /// 1 to 64 of `A-Z a-z 0-9 . _ -`: short enough to keep, and nothing that could forge a log line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestId(Box<str>);
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct RequestId {
+    len: u8,
+    text: [u8; Self::MAX],
+}
 
 impl RequestId {
+    const MAX: usize = 64;
+
     /// Takes over an id that is sane.
     pub fn parse(text: &str) -> Option<Self> {
         let sane = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-        ((1..=64).contains(&text.len()) && text.bytes().all(sane)).then(|| Self(text.into()))
+        ((1..=Self::MAX).contains(&text.len()) && text.bytes().all(sane)).then(|| Self::of(text.as_bytes()))
     }
 
-    /// Makes one of 64 random bits.
-    pub fn new(entropy: u64) -> Self {
-        Self(format!("{entropy:016x}").into())
+    /// Makes one of 64 bits that no other request has.
+    pub fn new(unique: u64) -> Self {
+        let digit = |nth: usize| b"0123456789abcdef"[(unique >> (60 - 4 * nth) & 0xf) as usize];
+        Self::of(&std::array::from_fn::<u8, 16, _>(digit))
+    }
+
+    fn of(short: &[u8]) -> Self {
+        let mut text = [0; Self::MAX];
+        text[..short.len()].copy_from_slice(short);
+        Self { len: short.len() as u8, text }
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        std::str::from_utf8(&self.text[..usize::from(self.len)]).expect("made of ASCII only")
+    }
+}
+
+impl std::fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

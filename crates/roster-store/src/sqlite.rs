@@ -14,6 +14,7 @@ use std::{
     collections::HashMap,
     path::Path,
     sync::{Arc, RwLock},
+    time::Duration,
 };
 
 use roster_directory::{
@@ -31,6 +32,9 @@ use writer::Writer;
 
 /// Queries that read more than a page of rows and may run at once. Each holds a thread and a connection.
 const HEAVY_READS: usize = 4;
+
+/// How long one more of them waits for its turn before it is told to try again.
+const HEAVY_WAIT: Duration = Duration::from_secs(5);
 
 /// One SQLite file.
 pub(crate) struct Sqlite {
@@ -89,7 +93,7 @@ impl Sqlite {
     pub(crate) fn user(&self, organization: OrganizationId, id: UserId) -> Result<Option<User>, Error> {
         let Some(number) = self.number(organization)? else { return Ok(None) };
         self.readers.with(|reader| {
-            let sql = concat!("select ", user_columns!(), " from user where organization = ?1 and id = ?2");
+            let sql = concat!("select ", user_columns!(), " from users where organization = ?1 and id = ?2");
             let mut statement = reader.prepare(sql)?;
             Ok(statement.query_row(params![number, id.as_str()], rows::user).optional()?)
         })
@@ -101,7 +105,8 @@ impl Sqlite {
         if let Some(listing) = self.readers.with(|reader| list::light(reader, number, &query))? {
             return Ok(listing);
         }
-        let _permit = self.heavy.acquire().await.map_err(|_| Error::Closed)?;
+        let permit = tokio::time::timeout(HEAVY_WAIT, self.heavy.acquire()).await.map_err(|_| Error::Busy)?;
+        let _permit = permit.map_err(|_| Error::Closed)?;
         let readers = self.readers.clone();
         tokio::task::spawn_blocking(move || readers.with(|reader| list::heavy(reader, number, &query)))
             .await
@@ -111,7 +116,7 @@ impl Sqlite {
     pub(crate) fn payors_of(&self, organization: OrganizationId, user: UserId) -> Result<Vec<Payor>, Error> {
         let Some(number) = self.number(organization)? else { return Err(Error::NoOrganization) };
         self.readers.with(|reader| {
-            let sql = "select p.id, p.name, p.created_at from user u \
+            let sql = "select p.id, p.name, p.created_at from users u \
                        join user_payor a on a.place = u.place \
                        join payor p on p.organization = u.organization and p.id = a.payor \
                        where u.organization = ?1 and u.id = ?2 order by p.id";

@@ -92,7 +92,7 @@ impl Face {
         let started = Instant::now();
         let route = route_of(request.method(), request.uri().path());
         let id = request_id(request.headers()).unwrap_or_else(|| self.shared.app.ids().request());
-        request.extensions_mut().insert(id.clone());
+        request.extensions_mut().insert(id);
 
         let mut router = self.router.clone();
         let answered = CatchPanic(router.call(request)).await;

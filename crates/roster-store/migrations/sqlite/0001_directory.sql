@@ -35,7 +35,7 @@ create table payor (
     primary key (organization, id)
 ) strict, without rowid;
 
-create table user (
+create table users (
     place         integer primary key,
     organization  integer not null,
     id            text    not null,
@@ -61,9 +61,9 @@ create table user (
     state         text,
     postal_code   text
 ) strict;
-create unique index user_by_id on user (organization, id);
-create unique index user_by_email on user (organization, email_key);
-create index user_by_role on user (organization, role);   -- and, as every index here, by place
+create unique index users_by_id on users (organization, id);
+create unique index users_by_email on users (organization, email_key);
+create index users_by_role on users (organization, role);   -- and, as every index here, by place
 
 create table user_payor (
     place integer not null,
@@ -128,7 +128,7 @@ create trigger api_key_altered after update on api_key
     begin update epoch set number = number + 1; end;
 create trigger api_key_removed after delete on api_key
     begin update epoch set number = number + 1; end;
-create trigger user_altered after update on user
+create trigger user_altered after update on users
     begin update epoch set number = number + 1; end;
-create trigger user_removed after delete on user
+create trigger user_removed after delete on users
     begin update epoch set number = number + 1; end;

@@ -222,7 +222,7 @@ impl IndexerThread {
 }
 
 fn occurrences(reader: &Reader, number: OrganizationNumber, chunk: i64) -> Result<Vec<u64>, Error> {
-    let sql = "select place, first_name, last_name, email, phone from user where place between ?1 and ?2";
+    let sql = "select place, first_name, last_name, email, phone from users where place between ?1 and ?2";
     let start = number.place(chunk * CHUNK);
     let mut statement = reader.prepare(sql)?;
     let mut rows = statement.query([start, start + CHUNK - 1])?;

@@ -43,7 +43,7 @@ pub(super) fn heavy(reader: &Reader, number: OrganizationNumber, query: &Query) 
 
 fn by_email(reader: &Reader, number: OrganizationNumber, query: &Query) -> Result<Listing, Error> {
     let Some(email) = &query.email else { return Ok(Listing { users: Vec::new(), total: 0 }) };
-    let sql = concat!("select ", user_columns!(), " from user where organization = ?1 and email_key = ?2");
+    let sql = concat!("select ", user_columns!(), " from users where organization = ?1 and email_key = ?2");
     let user = reader.prepare(sql)?.query_row(params![number, email.as_str()], rows::user).optional()?;
     let user = user.filter(|user| query.roles().contains(user.role) && search::matches(&query.search, user));
     let total = u64::from(user.is_some());
@@ -144,7 +144,7 @@ fn by_counting(
 ) -> Result<Vec<User>, Error> {
     let mut hidden = Vec::new();
     for role in RoleSet::ALL.without(roles).iter() {
-        let sql = "select place from user where organization = ?1 and role = ?2";
+        let sql = "select place from users where organization = ?1 and role = ?2";
         hidden.extend(reader.collect(sql, params![number, role as u8], |row| row.get::<_, i64>(0))?);
     }
     hidden.sort_unstable();
@@ -154,10 +154,10 @@ fn by_counting(
     let (oldest, newest) = window.ranks();
     let sql = match window.order {
         Order::NewestFirst => {
-            concat!("select ", user_columns!(), " from user where place between ?1 and ?2 order by place desc")
+            concat!("select ", user_columns!(), " from users where place between ?1 and ?2 order by place desc")
         }
         Order::OldestFirst => {
-            concat!("select ", user_columns!(), " from user where place between ?1 and ?2 order by place asc")
+            concat!("select ", user_columns!(), " from users where place between ?1 and ?2 order by place asc")
         }
     };
     let mut users = reader.collect(sql, [place_of(oldest), place_of(newest)], rows::user)?;
@@ -169,8 +169,8 @@ fn by_counting(
 fn by_role(reader: &Reader, number: OrganizationNumber, roles: &[Role], window: &Window) -> Result<Vec<i64>, Error> {
     let (skip, walk) = window.nearer_end();
     let sql = match walk {
-        Order::NewestFirst => "select place from user where organization = ?1 and role = ?2 order by place desc",
-        Order::OldestFirst => "select place from user where organization = ?1 and role = ?2 order by place asc",
+        Order::NewestFirst => "select place from users where organization = ?1 and role = ?2 order by place desc",
+        Order::OldestFirst => "select place from users where organization = ?1 and role = ?2 order by place asc",
     };
     let mut statements =
         roles.iter().map(|_| reader.prepare(sql)).collect::<Result<Vec<CachedStatement<'_>>, Error>>()?;
@@ -214,6 +214,6 @@ impl Walk<'_> {
 }
 
 fn users_at(reader: &Reader, places: &[i64]) -> Result<Vec<User>, Error> {
-    let mut statement = reader.prepare(concat!("select ", user_columns!(), " from user where place = ?1"))?;
+    let mut statement = reader.prepare(concat!("select ", user_columns!(), " from users where place = ?1"))?;
     places.iter().map(|place| Ok(statement.query_row([place], rows::user)?)).collect()
 }

@@ -103,7 +103,7 @@ impl Sought {
     fn new(reader: &Reader, number: OrganizationNumber, term: &Term) -> Result<Self, Error> {
         let ordinal = match term.id() {
             Some(id) => reader
-                .prepare("select place from user where organization = ?1 and id = ?2")?
+                .prepare("select place from users where organization = ?1 and id = ?2")?
                 .query_row(params![number, id.as_str()], |row| row.get(0))
                 .optional()?
                 .map(|place| number.ordinal(place)),
@@ -189,7 +189,7 @@ impl Hits<'_> {
 
     /// Checks one candidate.
     fn check_place(&mut self, reader: &Reader, place: i64) -> Result<(), Error> {
-        let sql = concat!("select ", searched_columns!(), " from user where place = ?1");
+        let sql = concat!("select ", searched_columns!(), " from users where place = ?1");
         let mut statement = reader.prepare(sql)?;
         let mut rows = statement.query([place])?;
         if let Some(row) = rows.next()? {
@@ -205,14 +205,14 @@ impl Hits<'_> {
                 concat!(
                     "select ",
                     searched_columns!(),
-                    " from user where place >= ?1 and place < ?2 order by place asc"
+                    " from users where place >= ?1 and place < ?2 order by place asc"
                 )
             }
             Order::NewestFirst => {
                 concat!(
                     "select ",
                     searched_columns!(),
-                    " from user where place >= ?1 and place < ?2 order by place desc"
+                    " from users where place >= ?1 and place < ?2 order by place desc"
                 )
             }
         };

@@ -341,7 +341,7 @@ impl Tenant {
         payors: &[PayorId],
         at: Timestamp,
     ) -> Result<Inserted, Error> {
-        let sql = "insert into user (place, organization, id, first_name, last_name, email, email_key, role, phone, \
+        let sql = "insert into users (place, organization, id, first_name, last_name, email, email_key, role, phone, \
                    phone_e164, npi, npi_valid, sms, recertify_at, recertify_day, created_at, sex, caregiver, \
                    birth_date, address_line1, address_line2, city, state, postal_code) \
                    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, \

@@ -103,6 +103,6 @@ impl App {
 impl Caller {
     /// What is remembered of an act of theirs.
     pub(super) fn entry(&self, at: Timestamp, action: Action, target: Target, fields: String) -> Entry {
-        Entry { at, actor: self.identity.actor, action, target, fields, request: self.request.clone() }
+        Entry { at, actor: self.identity.actor, action, target, fields, request: self.request }
     }
 }

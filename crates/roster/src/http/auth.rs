@@ -24,7 +24,7 @@ impl FromRequestParts<Arc<Shared>> for Caller {
         let Some(header) = parts.headers.get(AUTHORIZATION) else { return Err(Refusal::KeyRequired) };
         let token = bearer_token(header.as_bytes())?;
         let request = match parts.extensions.get::<RequestId>() {
-            Some(id) => id.clone(),
+            Some(id) => *id,
             None => shared.app.ids().request(),
         };
         let caller = shared.app.authenticate(token, request).await?.ok_or(Refusal::KeyInvalid)?;
