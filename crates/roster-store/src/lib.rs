@@ -4,7 +4,11 @@
 
 mod error;
 mod migration;
+mod rows;
+
+mod postgres;
 mod sqlite;
+
 mod store;
 
 pub use error::Error;

@@ -23,11 +23,10 @@ use roster_directory::{
 use rusqlite::{OptionalExtension, params};
 use tokio::sync::Semaphore;
 
-use crate::{Epoch, Error, KeyRecord, Listing, Options, Owed, Remembered};
+use crate::{Epoch, Error, KeyRecord, Listing, Options, Owed, Remembered, rows::user_columns};
 use index::Indexer;
 use place::OrganizationNumber;
 use readers::Readers;
-use rows::user_columns;
 use writer::Writer;
 
 /// Queries that read more than a page of rows and may run at once. Each holds a thread and a connection.
@@ -93,7 +92,8 @@ impl Sqlite {
     pub(crate) fn user(&self, organization: OrganizationId, id: UserId) -> Result<Option<User>, Error> {
         let Some(number) = self.number(organization)? else { return Ok(None) };
         self.readers.with(|reader| {
-            let sql = concat!("select ", user_columns!(), " from users where organization = ?1 and id = ?2");
+            let sql =
+                concat!("select ", user_columns!(), ", created_at from users where organization = ?1 and id = ?2");
             let mut statement = reader.prepare(sql)?;
             Ok(statement.query_row(params![number, id.as_str()], rows::user).optional()?)
         })

@@ -7,13 +7,19 @@ use roster_directory::{
     change::MessageKind, key::Key,
 };
 
-use crate::{Error, sqlite::Sqlite};
+use crate::{
+    Error,
+    postgres::{Postgres, connect::Url},
+    sqlite::Sqlite,
+};
 
 /// Where the database is.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Location {
     /// `sqlite:PATH`: one file (and its `-wal` and `-shm` beside it), made if it is not there.
     Sqlite(PathBuf),
+    /// `postgres://…`: a database of PostgreSQL, or of what speaks its wire protocol.
+    Postgres(Box<Url>),
 }
 
 impl FromStr for Location {
@@ -22,10 +28,8 @@ impl FromStr for Location {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             Some(("sqlite", path)) if !path.is_empty() => Ok(Location::Sqlite(path.into())),
-            Some(("postgres" | "postgresql", _)) => {
-                Err("this version of Roster has no PostgreSQL engine yet: use sqlite:PATH".to_owned())
-            }
-            _ => Err("a database is sqlite:PATH, for example sqlite:roster.db".to_owned()),
+            Some(("postgres" | "postgresql", _)) => text.parse().map(Box::new).map(Location::Postgres),
+            _ => Err("a database is sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE".to_owned()),
         }
     }
 }
@@ -34,6 +38,7 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Location::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Location::Postgres(url) => url.fmt(f),
         }
     }
 }
@@ -123,16 +128,36 @@ pub struct Remembered {
 /// and say so: [`key`](Self::key), which finds the organization, and what the operator of the host lists.
 #[derive(Clone)]
 pub struct Store {
-    engine: Arc<Sqlite>,
+    engine: Engine,
+}
+
+#[derive(Clone)]
+enum Engine {
+    Sqlite(Arc<Sqlite>),
+    Postgres(Arc<Postgres>),
+}
+
+/// Asks the engine there is. SQLite answers at once where it can, PostgreSQL over the wire.
+macro_rules! ask {
+    ($self:ident, sqlite.$method:ident ( $($argument:expr),* )) => {
+        match &$self.engine {
+            Engine::Sqlite(sqlite) => sqlite.$method($($argument),*),
+            Engine::Postgres(postgres) => postgres.$method($($argument),*).await,
+        }
+    };
 }
 
 impl Store {
     /// Opens the database, and brings its schema up to this binary's.
     ///
     /// Fails if the file is not a Roster database or was written by a newer Roster.
-    pub fn open(location: &Location, options: &Options) -> Result<Self, Error> {
-        let Location::Sqlite(path) = location;
-        Ok(Self { engine: Arc::new(Sqlite::open(path, options)?) })
+    pub async fn open(location: &Location, options: &Options) -> Result<Self, Error> {
+        Ok(Self {
+            engine: match location {
+                Location::Sqlite(path) => Engine::Sqlite(Arc::new(Sqlite::open(path, options)?)),
+                Location::Postgres(url) => Engine::Postgres(Arc::new(Postgres::open(url, options).await?)),
+            },
+        })
     }
 
     /// Writes all of a change, or none of it, and returns when it is on disk.
@@ -141,77 +166,85 @@ impl Store {
     /// changes overtook each other, that of the organization's newest user, so that creation order and `createdAt`
     /// always agree.
     pub async fn commit(&self, change: Change) -> Result<Timestamp, Error> {
-        self.engine.commit(change).await
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.commit(change).await,
+            Engine::Postgres(postgres) => postgres.commit(change).await,
+        }
     }
 
     /// See [`Epoch`]. Reflects every change that any process committed before the call.
     pub async fn epoch(&self) -> Result<Epoch, Error> {
-        self.engine.epoch()
+        ask!(self, sqlite.epoch())
     }
 
     /// Whether the database can be read and its writer is alive.
     pub async fn check(&self) -> Result<(), Error> {
-        self.engine.check()
+        ask!(self, sqlite.check())
     }
 
     /// The key of this id, with its organization. Revoked and expired ones too.
     pub async fn key(&self, id: KeyId) -> Result<Option<KeyRecord>, Error> {
-        self.engine.key(id)
+        ask!(self, sqlite.key(id))
     }
 
     /// One user of the organization.
     pub async fn user(&self, organization: OrganizationId, id: UserId) -> Result<Option<User>, Error> {
-        self.engine.user(organization, id)
+        ask!(self, sqlite.user(organization, id))
     }
 
     /// One page of the organization's users. Exact and current: it includes every change committed before the call.
     pub async fn list(&self, organization: OrganizationId, query: Query) -> Result<Listing, Error> {
-        Sqlite::list(&self.engine, organization, query).await
+        match &self.engine {
+            Engine::Sqlite(sqlite) => Sqlite::list(sqlite, organization, query).await,
+            Engine::Postgres(postgres) => postgres.list(organization, &query).await,
+        }
     }
 
     /// The payors a user is assigned to, by id.
     pub async fn payors_of(&self, organization: OrganizationId, user: UserId) -> Result<Vec<Payor>, Error> {
-        self.engine.payors_of(organization, user)
+        ask!(self, sqlite.payors_of(organization, user))
     }
 
     /// Those of `ids` that are payors of the organization.
     pub async fn known_payors(&self, organization: OrganizationId, ids: &[PayorId]) -> Result<Vec<PayorId>, Error> {
-        self.engine.known_payors(organization, ids)
+        ask!(self, sqlite.known_payors(organization, ids))
     }
 
     /// All payors of the organization, by id.
     pub async fn payors(&self, organization: OrganizationId) -> Result<Vec<Payor>, Error> {
-        self.engine.payors(organization)
+        ask!(self, sqlite.payors(organization))
     }
 
     /// All keys of the organization, by id.
     pub async fn keys(&self, organization: OrganizationId) -> Result<Vec<Key>, Error> {
-        self.engine.keys(organization)
+        ask!(self, sqlite.keys(organization))
     }
 
     /// All organizations, oldest first. For the operator of the host.
     pub async fn organizations(&self) -> Result<Vec<Organization>, Error> {
-        self.engine.organizations()
+        ask!(self, sqlite.organizations())
     }
 
     /// The organization of this id. For the operator of the host.
     pub async fn organization(&self, id: OrganizationId) -> Result<Option<Organization>, Error> {
-        self.engine.organization(id)
+        ask!(self, sqlite.organization(id))
     }
 
     /// The oldest `limit` messages that are owed, of one organization or of all. For the operator of the host.
     pub async fn owed(&self, organization: Option<OrganizationId>, limit: u32) -> Result<Vec<Owed>, Error> {
-        self.engine.owed(organization, limit)
+        ask!(self, sqlite.owed(organization, limit))
     }
 
     /// The newest `limit` audit entries of the organization, newest first.
     pub async fn audit(&self, organization: OrganizationId, limit: u32) -> Result<Vec<Remembered>, Error> {
-        self.engine.audit(organization, limit)
+        ask!(self, sqlite.audit(organization, limit))
     }
 
     /// Waits until the search index has caught up with what was committed before the call. Searches are right without
     /// it, only slower; for benches and tests.
     pub async fn search_index_settled(&self) {
-        self.engine.search_index_settled().await;
+        if let Engine::Sqlite(sqlite) = &self.engine {
+            sqlite.search_index_settled().await;
+        }
     }
 }

@@ -75,11 +75,11 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Policy => policy::run(),
         Command::Openapi => openapi::run(),
         command => {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             // A command is over soon: it leaves the search index to the server.
             let options = Options { index: false, ..Options::default() };
-            let app = App::new(Store::open(&location, &options)?, Clock::System, Ids::random());
             runtime.block_on(async {
+                let app = App::new(Store::open(&location, &options).await?, Clock::System, Ids::random());
                 match command {
                     Command::Org(command) => command.run(&app).await,
                     Command::Key(command) => command.run(&app).await,

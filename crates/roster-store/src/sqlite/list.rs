@@ -7,13 +7,8 @@
 use roster_directory::{Query, Role, RoleSet, User, query::Order};
 use rusqlite::{CachedStatement, OptionalExtension, Rows, params};
 
-use super::{
-    place::OrganizationNumber,
-    readers::Reader,
-    rows::{self, user_columns},
-    search,
-};
-use crate::{Error, Listing};
+use super::{place::OrganizationNumber, readers::Reader, rows, search};
+use crate::{Error, Listing, rows::user_columns};
 
 /// Index entries that may be passed over before a query is no longer answered on a runtime thread: about 0.2 ms.
 const LIGHT_SKIP: u64 = 2_000;
@@ -43,7 +38,7 @@ pub(super) fn heavy(reader: &Reader, number: OrganizationNumber, query: &Query) 
 
 fn by_email(reader: &Reader, number: OrganizationNumber, query: &Query) -> Result<Listing, Error> {
     let Some(email) = &query.email else { return Ok(Listing { users: Vec::new(), total: 0 }) };
-    let sql = concat!("select ", user_columns!(), " from users where organization = ?1 and email_key = ?2");
+    let sql = concat!("select ", user_columns!(), ", created_at from users where organization = ?1 and email_key = ?2");
     let user = reader.prepare(sql)?.query_row(params![number, email.as_str()], rows::user).optional()?;
     let user = user.filter(|user| query.roles().contains(user.role) && search::matches(&query.search, user));
     let total = u64::from(user.is_some());
@@ -154,10 +149,18 @@ fn by_counting(
     let (oldest, newest) = window.ranks();
     let sql = match window.order {
         Order::NewestFirst => {
-            concat!("select ", user_columns!(), " from users where place between ?1 and ?2 order by place desc")
+            concat!(
+                "select ",
+                user_columns!(),
+                ", created_at from users where place between ?1 and ?2 order by place desc"
+            )
         }
         Order::OldestFirst => {
-            concat!("select ", user_columns!(), " from users where place between ?1 and ?2 order by place asc")
+            concat!(
+                "select ",
+                user_columns!(),
+                ", created_at from users where place between ?1 and ?2 order by place asc"
+            )
         }
     };
     let mut users = reader.collect(sql, [place_of(oldest), place_of(newest)], rows::user)?;
@@ -214,6 +217,7 @@ impl Walk<'_> {
 }
 
 fn users_at(reader: &Reader, places: &[i64]) -> Result<Vec<User>, Error> {
-    let mut statement = reader.prepare(concat!("select ", user_columns!(), " from users where place = ?1"))?;
+    let mut statement =
+        reader.prepare(concat!("select ", user_columns!(), ", created_at from users where place = ?1"))?;
     places.iter().map(|place| Ok(statement.query_row([place], rows::user)?)).collect()
 }

@@ -3,38 +3,16 @@
 use roster_directory::{
     KeyId, MessageId, Organization, OrganizationId, Payor, PayorId, Role, Timestamp, User, UserId,
     change::MessageKind,
-    credential::{Day, RecertificationDate},
     key::{Key, KeyHash},
-    user::Demographics,
 };
 use rusqlite::{Row, types::Type};
 
-use crate::{Owed, Remembered};
-
-/// The columns [`user`] reads, in its order.
-macro_rules! user_columns {
-    () => {
-        "id, first_name, last_name, email, role, phone, npi, sms, recertify_at, recertify_day, created_at, sex, \
-         caregiver, birth_date, address_line1, address_line2, city, state, postal_code"
-    };
-}
-pub(super) use user_columns;
+use crate::{Owed, Remembered, rows::StoredUser};
 
 /// Reads a stored text as the type it was checked as. What does not parse was not written by Roster.
 fn parsed<T>(row: &Row<'_>, column: usize, parse: impl FnOnce(&str) -> Option<T>) -> rusqlite::Result<T> {
     let text = row.get_ref(column)?.as_str()?;
     parse(text).ok_or_else(|| corrupt(column))
-}
-
-fn parsed_if_set<T>(
-    row: &Row<'_>,
-    column: usize,
-    parse: impl FnOnce(&str) -> Option<T>,
-) -> rusqlite::Result<Option<T>> {
-    match row.get_ref(column)?.as_str_or_null()? {
-        Some(text) => parse(text).map(Some).ok_or_else(|| corrupt(column)),
-        None => Ok(None),
-    }
 }
 
 fn corrupt(column: usize) -> rusqlite::Error {
@@ -108,33 +86,30 @@ pub(super) fn remembered(row: &Row<'_>) -> rusqlite::Result<Remembered> {
     })
 }
 
-/// A user's `user_columns!`.
+/// A user's `user_columns!`, and then its `created_at`.
 pub(super) fn user(row: &Row<'_>) -> rusqlite::Result<User> {
-    let recertification = match (timestamp_if_set(row, 8)?, parsed_if_set(row, 9, |text| Day::parse(text).ok())?) {
-        (Some(at), Some(day)) => Some(RecertificationDate::from_parts(at, day)),
-        _ => None,
+    let text = |column| row.get_ref(column).and_then(|value| Ok(value.as_str()?));
+    let text_if_set = |column| row.get_ref(column).and_then(|value| Ok(value.as_str_or_null()?));
+    let stored = StoredUser {
+        id: text(0)?,
+        first_name: text(1)?,
+        last_name: text(2)?,
+        email: text_if_set(3)?,
+        role: row.get(4)?,
+        phone: text_if_set(5)?,
+        npi: text_if_set(6)?,
+        sms: row.get(7)?,
+        recertify_at: row.get(8)?,
+        recertify_day: text_if_set(9)?,
+        sex: text_if_set(10)?,
+        caregiver: text_if_set(11)?,
+        birth_date: text_if_set(12)?,
+        address_line1: text_if_set(13)?,
+        address_line2: text_if_set(14)?,
+        city: text_if_set(15)?,
+        state: text_if_set(16)?,
+        postal_code: text_if_set(17)?,
+        created_at: row.get(18)?,
     };
-    let line = |column| parsed_if_set(row, column, |text| text.parse().ok());
-    Ok(User {
-        id: parsed(row, 0, UserId::parse)?,
-        first_name: parsed(row, 1, |text| text.parse().ok())?,
-        last_name: parsed(row, 2, |text| text.parse().ok())?,
-        email: parsed_if_set(row, 3, |text| text.parse().ok())?,
-        role: role(row, 4)?,
-        phone: parsed_if_set(row, 5, |text| text.parse().ok())?,
-        npi: parsed_if_set(row, 6, |text| text.parse().ok())?,
-        should_send_sms: row.get(7)?,
-        recertification,
-        demographics: Demographics {
-            sex: line(11)?,
-            caregiver: parsed_if_set(row, 12, UserId::parse)?,
-            birth_date: parsed_if_set(row, 13, |text| Day::parse(text).ok())?,
-            address_line1: line(14)?,
-            address_line2: line(15)?,
-            city: line(16)?,
-            state: line(17)?,
-            postal_code: line(18)?,
-        },
-        created_at: timestamp(row, 10)?,
-    })
+    stored.parse().ok_or_else(|| corrupt(0))
 }

@@ -38,10 +38,11 @@ impl Serve {
     pub(super) fn run(self, location: &Location) -> anyhow::Result<()> {
         let tls = self.server.tls_cert.as_deref().zip(self.server.tls_key.as_deref());
         let tls = tls.map(|(cert, key)| acceptor(cert, key)).transpose()?;
-        let store = Store::open(location, &self.server.store_options())
-            .with_context(|| format!("cannot use the database {location}"))?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(self.serve(store, tls))?;
+        runtime.block_on(async {
+            let store = Store::open(location, &self.server.store_options()).await;
+            self.serve(store.with_context(|| format!("cannot use the database {location}"))?, tls).await
+        })?;
         // Whoever is cut off by the drain's deadline is not waited for.
         runtime.shutdown_background();
         Ok(())

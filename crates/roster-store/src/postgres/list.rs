@@ -1,0 +1,106 @@
+//! One page of an organization's users, with an exact count of all that the filter finds, in one statement.
+
+use std::fmt::Write;
+
+use deadpool_postgres::Object;
+use roster_directory::{OrganizationId, Query, query::Order, search::Term};
+use tokio_postgres::types::ToSql;
+
+use super::{errors, rows};
+use crate::{Error, Listing, rows::user_columns};
+
+/// The answer.
+pub(super) async fn list(client: &Object, organization: OrganizationId, query: &Query) -> Result<Listing, Error> {
+    let roles: Vec<i16> = query.roles().iter().map(|role| role as i16).collect();
+    let organization = organization.as_str();
+    let size = i64::from(query.page.size);
+    let offset = i64::try_from(query.page.offset()).unwrap_or(i64::MAX);
+    let email = query.email.as_ref().map(|email| email.as_str());
+    let needles: Vec<Needles> = query.search.iter().map(Needles::of).collect();
+
+    let mut params: Vec<&(dyn ToSql + Sync)> = vec![&organization, &roles, &size, &offset];
+    let mut filter = String::from("organization = $1 and role = any ($2)");
+    let filters_beyond_role = email.is_some() || !needles.is_empty();
+    if let Some(email) = &email {
+        params.push(email);
+        write!(filter, " and email_key = ${}", params.len()).expect(NEVER);
+    }
+    for needles in &needles {
+        params.push(&needles.folded);
+        write!(filter, " and (search like ${}", params.len()).expect(NEVER);
+        if let Some(digits) = &needles.digits {
+            params.push(digits);
+            write!(filter, " or phone_digits like ${}", params.len()).expect(NEVER);
+        }
+        if let Some(id) = &needles.id {
+            params.push(id);
+            write!(filter, " or id = ${}", params.len()).expect(NEVER);
+        }
+        filter.push(')');
+    }
+    // Counted where nothing but the role is asked for, else by reading.
+    let total = match filters_beyond_role {
+        false => "select coalesce(sum(users), 0)::bigint from role_count where organization = $1 and role = any ($2)"
+            .to_owned(),
+        true => format!("select count(*) from users where {filter}"),
+    };
+    let direction = match query.order {
+        Order::NewestFirst => "desc",
+        Order::OldestFirst => "asc",
+    };
+    // The total comes with every row, and in a row of its own where the page is empty.
+    let sql = format!(
+        concat!(
+            "with page as (select ",
+            user_columns!(),
+            ", place from users where {filter} \
+             order by place {direction}, id {direction} limit $3 offset $4), total as ({total}) \
+             select page.*, total.* from total left join page on true order by page.place {direction}, page.id {direction}"
+        ),
+        filter = filter,
+        direction = direction,
+        total = total,
+    );
+    let statement = client.prepare_cached(&sql).await.map_err(errors::of)?;
+    let rows = client.query(&statement, &params).await.map_err(errors::of)?;
+    let total = rows.first().map_or(0, |row| row.get::<_, i64>(TOTAL));
+    let on_the_page = rows.iter().filter(|row| row.get::<_, Option<&str>>(0).is_some());
+    Ok(Listing { users: on_the_page.map(rows::user).collect::<Result<_, _>>()?, total: total as u64 })
+}
+
+const NEVER: &str = "writing to a string does not fail";
+
+/// The column after [`rows::user`]'s.
+const TOTAL: usize = 19;
+
+/// What one term is looked for as: patterns of `like`, and an id.
+struct Needles {
+    folded: String,
+    digits: Option<String>,
+    id: Option<String>,
+}
+
+impl Needles {
+    fn of(term: &Term) -> Self {
+        let mut needles = term.needles().map(pattern);
+        Self {
+            folded: needles.next().unwrap_or_default(),
+            digits: needles.next(),
+            id: term.id().map(|id| id.to_string()),
+        }
+    }
+}
+
+/// The pattern that finds `needle` anywhere; `\`, `%` and `_` stand for themselves.
+fn pattern(needle: &str) -> String {
+    let mut pattern = String::with_capacity(needle.len() + 2);
+    pattern.push('%');
+    for c in needle.chars() {
+        if matches!(c, '\\' | '%' | '_') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
