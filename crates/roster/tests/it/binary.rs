@@ -11,20 +11,34 @@ use std::{
 
 use serde_json::Value;
 
+use crate::postgres;
+
 /// A folder with a database, and the binary to use on it.
 pub(crate) struct Binary {
     dir: tempfile::TempDir,
+    database: String,
 }
 
 impl Binary {
     pub(crate) fn new() -> Self {
-        Self { dir: tempfile::tempdir().expect("a temporary folder") }
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let database = match postgres::cluster() {
+            Some(cluster) => postgres::new_database(&cluster),
+            None => format!("sqlite:{}", dir.path().join("roster.db").display()),
+        };
+        Self { dir, database }
     }
 
     pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
 
+    /// The database's URL, of whichever engine the suite runs on.
+    pub(crate) fn database_url(&self) -> &str {
+        &self.database
+    }
+
+    /// The database's file, where it has one.
     pub(crate) fn database(&self) -> PathBuf {
         self.dir.path().join("roster.db")
     }
@@ -32,7 +46,7 @@ impl Binary {
     /// A command on the database, in the folder, with no setting from outside.
     pub(crate) fn command(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_roster"));
-        command.env_clear().env("ROSTER_DATABASE", format!("sqlite:{}", self.database().display()));
+        command.env_clear().env("ROSTER_DATABASE", &self.database);
         command.current_dir(self.dir.path()).args(arguments);
         command
     }

@@ -11,4 +11,5 @@ mod outside;
 mod process;
 
 mod binary;
+mod postgres;
 mod roster;

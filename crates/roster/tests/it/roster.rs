@@ -1,6 +1,9 @@
 //! A directory in process: the real router over a real database, a clock that stands still, ids that count up.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, LazyLock},
+};
 
 use axum::body::Body;
 use clap::Parser;
@@ -17,8 +20,14 @@ use roster_store::{Location, Options, Store};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::postgres;
+
 /// 2025-01-15T10:30:00Z, the moment in the API's own example.
 pub(crate) const NOW: i64 = 1_736_937_000_000;
+
+static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
+});
 
 /// The server under test.
 pub(crate) struct Roster {
@@ -41,8 +50,13 @@ impl Roster {
     /// An empty directory served with these flags of `roster serve`.
     pub(crate) fn with(flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let location = Location::Sqlite(dir.path().join("roster.db"));
-        let store = Store::open(&location, &Options::default()).expect("a new database");
+        let location = match postgres::cluster() {
+            Some(cluster) => postgres::new_database(&cluster).parse().expect("a URL"),
+            None => Location::Sqlite(dir.path().join("roster.db")),
+        };
+        // What PostgreSQL's driver starts must outlive this function, and may be waited for only outside of a runtime.
+        let opened = std::thread::spawn(move || RUNTIME.block_on(Store::open(&location, &Options::default())));
+        let store = opened.join().expect("no panic").expect("a new database");
         let config = Flags::parse_from(["roster"].iter().chain(flags)).server;
         let face = Face::new(App::new(store, Clock::at(NOW), Ids::counted()), &config, Arc::new(Metrics::new()));
         Self { face, _dir: dir }
