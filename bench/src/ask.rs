@@ -1,0 +1,88 @@
+//! The requests that servers are loaded with.
+
+use std::{
+    io::Write,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use crate::{
+    load::Exchange,
+    people::{Person, id_of, mix},
+};
+
+/// Person numbers that no seeded database reaches, handed out once in this process.
+static NEW: AtomicU64 = AtomicU64::new(1 << 32);
+
+/// One of `of`, another each time.
+#[derive(Default)]
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn below(&mut self, of: u64) -> u64 {
+        self.0 += 1;
+        mix(self.0) % of
+    }
+}
+
+fn get(exchange: &mut Exchange, key: &str, path: &str, expected: &str) {
+    write!(
+        exchange.request,
+        "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\nAccept: application/json\r\n\r\n"
+    )
+    .expect("writing to memory does not fail");
+    exchange.expected.extend_from_slice(expected.as_bytes());
+}
+
+/// The fixed body, asked for with the headers of every other request.
+pub(crate) fn fixed(key: &str) -> impl FnMut(&mut Exchange) + use<> {
+    let key = key.to_owned();
+    move |exchange| get(exchange, &key, "/healthz", r#"{"status":"ok"}"#)
+}
+
+/// Users by id, `many` different ones of `users`, at random.
+pub(crate) fn user(key: &str, users: u64, many: u64) -> impl FnMut(&mut Exchange) + use<> {
+    let key = key.to_owned();
+    let mut dice = Dice::default();
+    let ids: Vec<_> =
+        (0..many.min(users)).map(|nth| id_of(if many < users { mix(nth) % users } else { nth })).collect();
+    move |exchange| {
+        let id = ids[dice.below(ids.len() as u64) as usize].as_str();
+        get(exchange, &key, &format!("/api/v1/users/{id}"), &format!(r#"{{"publicId":"{id}""#));
+    }
+}
+
+/// One page of users, always the same. It must not be empty.
+pub(crate) fn page(key: &str, query: &str) -> impl FnMut(&mut Exchange) + use<> {
+    let (key, path) = (key.to_owned(), format!("/api/v1/users?{query}"));
+    move |exchange| get(exchange, &key, &path, r#"{"data":[{"publicId":"usr_"#)
+}
+
+/// Searches, each for another term. Somebody must be found.
+pub(crate) fn search(key: &str, users: u64, term: fn(&Person) -> String) -> impl FnMut(&mut Exchange) + use<> {
+    let key = key.to_owned();
+    let mut dice = Dice::default();
+    move |exchange| {
+        let term = term(&Person::nth(dice.below(users)));
+        let path = format!("/api/v1/users?search={}", term.replace('+', "%2B"));
+        get(exchange, &key, &path, r#"{"data":[{"publicId":"usr_"#);
+    }
+}
+
+/// Creates, each of somebody new.
+pub(crate) fn create(key: &str) -> impl FnMut(&mut Exchange) + use<> {
+    let key = key.to_owned();
+    let mut body = Vec::new();
+    move |exchange| {
+        body.clear();
+        Person::nth(NEW.fetch_add(1, Ordering::Relaxed)).write_body(&mut body);
+        write!(
+            exchange.request,
+            "POST /api/v1/users HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n\
+             Accept: application/json\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        )
+        .expect("writing to memory does not fail");
+        exchange.request.extend_from_slice(&body);
+        exchange.expected.extend_from_slice(br#"{"message":"User created successfully","user":{"publicId":"usr_"#);
+    }
+}
