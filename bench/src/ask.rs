@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     load::Exchange,
-    people::{Person, id_of, mix},
+    people::{Person, id_of, is_hidden, mix},
 };
 
 /// Person numbers that no seeded database reaches, handed out once in this process.
@@ -18,9 +18,15 @@ static NEW: AtomicU64 = AtomicU64::new(1 << 32);
 pub(crate) struct Dice(u64);
 
 impl Dice {
+    /// A number below `of`, of somebody who can be seen where it is a person's.
     pub(crate) fn below(&mut self, of: u64) -> u64 {
-        self.0 += 1;
-        mix(self.0) % of
+        loop {
+            self.0 += 1;
+            let nth = mix(self.0) % of;
+            if !is_hidden(nth) {
+                return nth;
+            }
+        }
     }
 }
 
@@ -57,15 +63,20 @@ pub(crate) fn page(key: &str, query: &str) -> impl FnMut(&mut Exchange) + use<> 
     move |exchange| get(exchange, &key, &path, r#"{"data":[{"publicId":"usr_"#)
 }
 
-/// Searches, each for another term. Somebody must be found.
-pub(crate) fn search(key: &str, users: u64, term: fn(&Person) -> String) -> impl FnMut(&mut Exchange) + use<> {
+/// Searches, each for somebody else. Somebody must be found.
+pub(crate) fn search(key: &str, users: u64, term: fn(u64, &Person) -> String) -> impl FnMut(&mut Exchange) + use<> {
     let key = key.to_owned();
     let mut dice = Dice::default();
     move |exchange| {
-        let term = term(&Person::nth(dice.below(users)));
-        let path = format!("/api/v1/users?search={}", term.replace('+', "%2B"));
-        get(exchange, &key, &path, r#"{"data":[{"publicId":"usr_"#);
+        let nth = dice.below(users);
+        let query = search_query(&term(nth, &Person::nth(nth)));
+        get(exchange, &key, &format!("/api/v1/users?{query}"), r#"{"data":[{"publicId":"usr_"#);
     }
+}
+
+/// The query string that searches for a term of ASCII.
+pub(crate) fn search_query(term: &str) -> String {
+    format!("search={}", term.replace('+', "%2B").replace(' ', "%20"))
 }
 
 /// Creates, each of somebody new.

@@ -4,8 +4,10 @@
 
 mod ask;
 mod load;
+mod parts;
 mod people;
 mod process;
+mod report;
 mod rounds;
 mod seed;
 mod server;
@@ -17,6 +19,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use load::{Asker, Outcome, Pace, Plan};
+use parts::{Effort, growth::growth, search::search, start::start, throughput};
+use report::Report;
 use rounds::{Job, Spread, interleave};
 use site::Bench;
 
@@ -32,6 +36,18 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    /// All the numbers of issue 2, as a table
+    All(Effort),
+    /// Of them: creates, gets and lists as shares of their limits
+    Shares(Effort),
+    /// Of them: creates at a fixed rate
+    OpenLoop(Effort),
+    /// Of them: start to first answer, memory, size
+    Start(Effort),
+    /// Of them: a million users against ten thousand
+    Growth(Effort),
+    /// Of them: searches
+    Search(Effort),
     /// Creates, each durable before it is answered, on a new database (or one of --users)
     Create(Load),
     /// Get by id, over 20 000 random ids
@@ -126,8 +142,23 @@ fn report(name: &str, rounds: usize, run: impl FnMut() -> anyhow::Result<Outcome
     Ok(())
 }
 
+type Part = fn(&Bench, Effort, &mut Report) -> anyhow::Result<()>;
+
+fn part(name: &str, effort: Effort, parts: &[Part]) -> anyhow::Result<()> {
+    let bench = Bench::new()?;
+    let mut report = Report::default();
+    parts.iter().try_for_each(|part| part(&bench, effort, &mut report))?;
+    report.publish(name, &bench)
+}
+
 fn main() -> anyhow::Result<()> {
     match Cli::parse().what {
+        What::All(effort) => part("all", effort, &[throughput::shares, throughput::open_loop, start, growth, search]),
+        What::Shares(effort) => part("shares", effort, &[throughput::shares]),
+        What::OpenLoop(effort) => part("open-loop", effort, &[throughput::open_loop]),
+        What::Start(effort) => part("start", effort, &[start]),
+        What::Growth(effort) => part("growth", effort, &[growth]),
+        What::Search(effort) => part("search", effort, &[search]),
         What::Create(load) => load.one("create", 0, |key, _| ask::create(key)),
         What::Get(load) => load.one("get", 1_000_000, |key, users| ask::user(key, users, 20_000)),
         What::List { load, query } => load.one("list", 1_000_000, |key, _| ask::page(key, &query)),

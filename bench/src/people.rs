@@ -67,6 +67,11 @@ pub(crate) fn id_of(n: u64) -> UserId {
     UserId::new((FIRST_SECOND + n / 10) as i64, entropy)
 }
 
+/// Whether the `n`-th person of a seeded database is a `HIPP_ADMIN`, whom nobody sees: one of 20 000.
+pub(crate) fn is_hidden(n: u64) -> bool {
+    n % 20_000 == 777
+}
+
 /// Mostly patients, those who care for them and technicians; few of everything else.
 fn role_of(of_ten_thousand: usize) -> Role {
     match of_ten_thousand {

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::Context;
 use roster_directory::{
-    Actor, Change, Message, MessageId, Organization, OrganizationId, Timestamp, User, Write,
+    Actor, Change, Message, MessageId, Organization, OrganizationId, Role, Timestamp, User, Write,
     audit::{Action, Entry, RequestId, Target},
     change::MessageKind,
     credential::RecertificationDate,
@@ -34,9 +34,10 @@ pub(crate) fn organization() -> OrganizationId {
 
 /// The database of so many users, made if it was not yet. It is kept: copy it to write to it.
 pub(crate) fn database(folder: &Path, users: u64) -> anyhow::Result<PathBuf> {
-    // A database of another schema is of no use, and its name says so.
-    let schema = mix(crate::sqlite::SCHEMA.bytes().fold(1, |sum, byte| mix(sum ^ u64::from(byte)))) & 0xffff_ffff;
-    let path = folder.join(format!("users-{users}-{schema:08x}.db"));
+    // A database of another schema, or of other people, is of no use, and its name says so.
+    let made_of = [crate::sqlite::SCHEMA, include_str!("people.rs"), include_str!("seed.rs")].concat();
+    let sum = made_of.bytes().fold(1, |sum, byte| mix(sum ^ u64::from(byte))) & 0xffff_ffff;
+    let path = folder.join(format!("users-{users}-{sum:08x}.db"));
     if !path.exists() {
         let begin = Instant::now();
         let unfinished = folder.join(format!("unfinished-{users}.db"));
@@ -103,7 +104,7 @@ fn create(nth: u64) -> anyhow::Result<Change> {
         first_name: PersonName::parse(person.first_name).map_err(bad)?,
         last_name: PersonName::parse(&person.last_name).map_err(bad)?,
         email: Some(Email::parse(&person.email).map_err(|_| anyhow::anyhow!("not an e-mail: {}", person.email))?),
-        role: person.role,
+        role: if people::is_hidden(nth) { Role::HippAdmin } else { person.role },
         phone: Some(PhoneNumber::parse(&person.phone).map_err(bad)?),
         npi: Some(NpiNumber::parse(NPI).map_err(bad)?),
         should_send_sms: true,

@@ -1,6 +1,6 @@
 //! A server over a database of its own, ready to be loaded.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use roster_directory::Role;
@@ -61,12 +61,6 @@ pub(crate) struct Ground {
     /// Of a role that may not read everybody.
     pub(crate) clinician_key: String,
     _folder: tempfile::TempDir,
-}
-
-impl Ground {
-    pub(crate) fn path(&self) -> &Path {
-        &self.database
-    }
 }
 
 /// A server over it.
