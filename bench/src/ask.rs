@@ -30,47 +30,44 @@ impl Dice {
     }
 }
 
-fn get(exchange: &mut Exchange, key: &str, path: &str, expected: &str) {
-    write!(
-        exchange.request,
-        "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\nAccept: application/json\r\n\r\n"
-    )
-    .expect("writing to memory does not fail");
-    exchange.expected.extend_from_slice(expected.as_bytes());
+fn get(exchange: &mut Exchange, key: &str, path: [&str; 2], expected: &[&str]) {
+    let parts = ["GET ", path[0], path[1], " HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ", key];
+    parts.iter().for_each(|part| exchange.request.extend_from_slice(part.as_bytes()));
+    exchange.request.extend_from_slice(b"\r\nAccept: application/json\r\n\r\n");
+    expected.iter().for_each(|part| exchange.expected.extend_from_slice(part.as_bytes()));
 }
 
 /// The fixed body, asked for with the headers of every other request.
 pub(crate) fn fixed(key: &str) -> impl FnMut(&mut Exchange) + use<> {
     let key = key.to_owned();
-    move |exchange| get(exchange, &key, "/healthz", r#"{"status":"ok"}"#)
+    move |exchange| get(exchange, &key, ["/healthz", ""], &[r#"{"status":"ok"}"#])
 }
 
-/// Users by id, `many` different ones of `users`, at random.
+/// Users by id, at random: `many` different ones of `users`, or almost all.
 pub(crate) fn user(key: &str, users: u64, many: u64) -> impl FnMut(&mut Exchange) + use<> {
     let key = key.to_owned();
     let mut dice = Dice::default();
-    let ids: Vec<_> =
-        (0..many.min(users)).map(|nth| id_of(if many < users { mix(nth) % users } else { nth })).collect();
+    let some = (0..).map(|nth| if many < users { mix(nth) % users } else { nth }).filter(|nth| !is_hidden(*nth));
+    let ids: Vec<_> = some.take(many.min(users - users / 1_000) as usize).map(id_of).collect();
     move |exchange| {
         let id = ids[dice.below(ids.len() as u64) as usize].as_str();
-        get(exchange, &key, &format!("/api/v1/users/{id}"), &format!(r#"{{"publicId":"{id}""#));
+        get(exchange, &key, ["/api/v1/users/", id], &[r#"{"publicId":""#, id, "\""]);
     }
 }
 
 /// One page of users, always the same. It must not be empty.
 pub(crate) fn page(key: &str, query: &str) -> impl FnMut(&mut Exchange) + use<> {
-    let (key, path) = (key.to_owned(), format!("/api/v1/users?{query}"));
-    move |exchange| get(exchange, &key, &path, r#"{"data":[{"publicId":"usr_"#)
+    let (key, query) = (key.to_owned(), query.to_owned());
+    move |exchange| get(exchange, &key, ["/api/v1/users?", &query], &[r#"{"data":[{"publicId":"usr_"#])
 }
 
 /// Searches, each for somebody else. Somebody must be found.
-pub(crate) fn search(key: &str, users: u64, term: fn(u64, &Person) -> String) -> impl FnMut(&mut Exchange) + use<> {
+pub(crate) fn search(key: &str, users: u64, term: fn(&Person) -> String) -> impl FnMut(&mut Exchange) + use<> {
     let key = key.to_owned();
     let mut dice = Dice::default();
     move |exchange| {
-        let nth = dice.below(users);
-        let query = search_query(&term(nth, &Person::nth(nth)));
-        get(exchange, &key, &format!("/api/v1/users?{query}"), r#"{"data":[{"publicId":"usr_"#);
+        let query = search_query(&term(&Person::nth(dice.below(users))));
+        get(exchange, &key, ["/api/v1/users?", &query], &[r#"{"data":[{"publicId":"usr_"#]);
     }
 }
 

@@ -39,16 +39,26 @@ pub(crate) fn database(folder: &Path, users: u64) -> anyhow::Result<PathBuf> {
     let sum = made_of.bytes().fold(1, |sum, byte| mix(sum ^ u64::from(byte))) & 0xffff_ffff;
     let path = folder.join(format!("users-{users}-{sum:08x}.db"));
     if !path.exists() {
+        forget(folder, &format!("users-{users}-"))?;
         let begin = Instant::now();
         let unfinished = folder.join(format!("unfinished-{users}.db"));
-        for suffix in ["", "-wal", "-shm"] {
-            drop(fs::remove_file(format!("{}{suffix}", unfinished.display())));
-        }
+        forget(folder, &format!("unfinished-{users}."))?;
         tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(fill(&unfinished, users))?;
         fs::rename(&unfinished, &path)?;
         eprintln!("made a database of {users} users in {:.0} s", begin.elapsed().as_secs_f64());
     }
     Ok(path)
+}
+
+/// Removes what is of no use any more.
+fn forget(folder: &Path, prefix: &str) -> anyhow::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(prefix) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// A copy that can be written to, safely on disk, so that nothing of the copying is left to do while it is measured.
@@ -58,7 +68,7 @@ pub(crate) fn copy(database: &Path, to: &Path) -> anyhow::Result<()> {
 }
 
 async fn fill(path: &Path, users: u64) -> anyhow::Result<()> {
-    let options = Options { queue: AT_ONCE, batch: AT_ONCE, checkpoint_pages: 20_000, index: true };
+    let options = Options { queue: AT_ONCE * 2, batch: AT_ONCE, checkpoint_pages: 20_000, index: true };
     let store = Store::open(&Location::Sqlite(path.to_owned()), &options)?;
     store.commit(found()).await?;
     let next = Arc::new(AtomicU64::new(0));
