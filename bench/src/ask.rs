@@ -1,0 +1,96 @@
+//! The requests that servers are loaded with.
+
+use std::{
+    io::Write,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use crate::{
+    load::Exchange,
+    people::{Person, id_of, is_hidden, mix},
+};
+
+/// Person numbers that no seeded database reaches, handed out once in this process.
+static NEW: AtomicU64 = AtomicU64::new(1 << 32);
+
+/// One of `of`, another each time.
+#[derive(Default)]
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    /// A number below `of`, of somebody who can be seen where it is a person's.
+    pub(crate) fn below(&mut self, of: u64) -> u64 {
+        loop {
+            self.0 += 1;
+            let nth = mix(self.0) % of;
+            if !is_hidden(nth) {
+                return nth;
+            }
+        }
+    }
+}
+
+fn get(exchange: &mut Exchange, key: &str, path: [&str; 2], expected: &[&str]) {
+    let parts = ["GET ", path[0], path[1], " HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ", key];
+    parts.iter().for_each(|part| exchange.request.extend_from_slice(part.as_bytes()));
+    exchange.request.extend_from_slice(b"\r\nAccept: application/json\r\n\r\n");
+    expected.iter().for_each(|part| exchange.expected.extend_from_slice(part.as_bytes()));
+}
+
+/// The fixed body, asked for with the headers of every other request.
+pub(crate) fn fixed(key: &str) -> impl FnMut(&mut Exchange) + use<> {
+    let key = key.to_owned();
+    move |exchange| get(exchange, &key, ["/healthz", ""], &[r#"{"status":"ok"}"#])
+}
+
+/// Users by id, at random: `many` different ones of `users`, or almost all.
+pub(crate) fn user(key: &str, users: u64, many: u64) -> impl FnMut(&mut Exchange) + use<> {
+    let key = key.to_owned();
+    let mut dice = Dice::default();
+    let some = (0..).map(|nth| if many < users { mix(nth) % users } else { nth }).filter(|nth| !is_hidden(*nth));
+    let ids: Vec<_> = some.take(many.min(users - users / 1_000) as usize).map(id_of).collect();
+    move |exchange| {
+        let id = ids[dice.below(ids.len() as u64) as usize].as_str();
+        get(exchange, &key, ["/api/v1/users/", id], &[r#"{"publicId":""#, id, "\""]);
+    }
+}
+
+/// One page of users, always the same. It must not be empty.
+pub(crate) fn page(key: &str, query: &str) -> impl FnMut(&mut Exchange) + use<> {
+    let (key, query) = (key.to_owned(), query.to_owned());
+    move |exchange| get(exchange, &key, ["/api/v1/users?", &query], &[r#"{"data":[{"publicId":"usr_"#])
+}
+
+/// Searches, each for somebody else. Somebody must be found.
+pub(crate) fn search(key: &str, users: u64, term: fn(&Person) -> String) -> impl FnMut(&mut Exchange) + use<> {
+    let key = key.to_owned();
+    let mut dice = Dice::default();
+    move |exchange| {
+        let query = search_query(&term(&Person::nth(dice.below(users))));
+        get(exchange, &key, ["/api/v1/users?", &query], &[r#"{"data":[{"publicId":"usr_"#]);
+    }
+}
+
+/// The query string that searches for a term of ASCII.
+pub(crate) fn search_query(term: &str) -> String {
+    format!("search={}", term.replace('+', "%2B").replace(' ', "%20"))
+}
+
+/// Creates, each of somebody new.
+pub(crate) fn create(key: &str) -> impl FnMut(&mut Exchange) + use<> {
+    let key = key.to_owned();
+    let mut body = Vec::new();
+    move |exchange| {
+        body.clear();
+        Person::nth(NEW.fetch_add(1, Ordering::Relaxed)).write_body(&mut body);
+        write!(
+            exchange.request,
+            "POST /api/v1/users HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n\
+             Accept: application/json\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        )
+        .expect("writing to memory does not fail");
+        exchange.request.extend_from_slice(&body);
+        exchange.expected.extend_from_slice(br#"{"message":"User created successfully","user":{"publicId":"usr_"#);
+    }
+}

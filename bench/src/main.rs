@@ -1,0 +1,185 @@
+//! Measures Roster beside its limits, on this machine, by hand: `cargo run --release -p roster-bench -- all`.
+
+#![forbid(unsafe_code)]
+
+mod ask;
+mod load;
+mod parts;
+mod people;
+mod process;
+mod report;
+mod rounds;
+mod seed;
+mod server;
+mod site;
+mod sqlite;
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use load::{Asker, Outcome, Pace, Plan};
+use parts::{Effort, growth::growth, search::search, start::start, throughput};
+use report::Report;
+use rounds::{Job, Spread, interleave};
+use site::Bench;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Measures Roster beside its limits.
+#[derive(Debug, Parser)]
+struct Cli {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// All the numbers of issue 2, as a table
+    All(Effort),
+    /// Of them: creates, gets and lists as shares of their limits
+    Shares(Effort),
+    /// Of them: creates at a fixed rate
+    OpenLoop(Effort),
+    /// Of them: start to first answer, memory, size
+    Start(Effort),
+    /// Of them: a million users against ten thousand
+    Growth(Effort),
+    /// Of them: searches
+    Search(Effort),
+    /// Creates, each durable before it is answered, on a new database (or one of --users)
+    Create(Load),
+    /// Get by id, over 20 000 random ids
+    Get(Load),
+    /// One page of the list
+    List {
+        #[command(flatten)]
+        load: Load,
+        /// Its query string
+        #[arg(long, default_value = "")]
+        query: String,
+    },
+    /// The same server answering a fixed body
+    Fixed(Load),
+    /// SQLite alone, writing what creates write
+    Sqlite {
+        /// Users a commit
+        #[arg(long, default_value_t = 64)]
+        batch: u64,
+        /// Pages of the log at which it is moved into the database
+        #[arg(long, default_value_t = 1_000)]
+        checkpoint_pages: u32,
+        /// Seconds measured
+        #[arg(long, default_value_t = 3.0)]
+        seconds: f64,
+        /// Times
+        #[arg(long, default_value_t = 1)]
+        rounds: usize,
+    },
+    /// Make the database of so many users, and print where it is
+    Seed {
+        /// How many
+        users: u64,
+    },
+}
+
+/// How a server is loaded.
+#[derive(Debug, Args)]
+struct Load {
+    /// Keep-alive connections
+    #[arg(long, default_value_t = 64)]
+    connections: usize,
+    /// Seconds measured, after a warm-up of one
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+    /// Times
+    #[arg(long, default_value_t = 1)]
+    rounds: usize,
+    /// Requests a second, sent when they are due; without it, each when the one before was answered
+    #[arg(long)]
+    rate: Option<u32>,
+    /// Users in the database: 0 for a new one, otherwise one that is kept (default: 1000000 for reads, 0 for creates)
+    #[arg(long)]
+    users: Option<u64>,
+    /// Flags for `roster serve`, after `--`
+    #[arg(last = true)]
+    flags: Vec<String>,
+}
+
+impl Load {
+    fn plan(&self) -> Plan {
+        Plan {
+            connections: self.connections,
+            warm_up: Duration::from_secs(1),
+            measured: Duration::from_secs_f64(self.seconds),
+            pace: self.rate.map_or(Pace::Closed, Pace::Open),
+            most: u64::MAX,
+        }
+    }
+
+    /// Loads one server, and prints what came of it.
+    fn one<A: FnMut(&mut load::Exchange)>(
+        &self,
+        name: &str,
+        users: u64,
+        ask: impl FnOnce(&str, u64) -> A,
+    ) -> anyhow::Result<()> {
+        let bench = Bench::new()?;
+        let users = self.users.unwrap_or(users);
+        let site = bench.site(users, &self.flags)?;
+        eprintln!("{name} on {users} users, {} connections, server pid {}", self.connections, site.server.pid());
+        let mut ask = ask(&site.ground.key, users);
+        let ask: &mut Asker<'_> = &mut ask;
+        report(name, self.rounds, || site.load(&self.plan(), ask))?;
+        site.stop()
+    }
+}
+
+fn report(name: &str, rounds: usize, run: impl FnMut() -> anyhow::Result<Outcome>) -> anyhow::Result<()> {
+    let outcomes = interleave(rounds, &mut [Job::new(name, run)])?.remove(0);
+    println!("{name}: {} a second", Spread::of(outcomes.iter().map(Outcome::per_second)));
+    Ok(())
+}
+
+type Part = fn(&Bench, Effort, &mut Report) -> anyhow::Result<()>;
+
+fn part(name: &str, effort: Effort, parts: &[Part]) -> anyhow::Result<()> {
+    let bench = Bench::new()?;
+    let mut report = Report::default();
+    parts.iter().try_for_each(|part| part(&bench, effort, &mut report))?;
+    report.publish(name, &bench)
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().what {
+        What::All(effort) => part("all", effort, &[throughput::shares, throughput::open_loop, start, growth, search]),
+        What::Shares(effort) => part("shares", effort, &[throughput::shares]),
+        What::OpenLoop(effort) => part("open-loop", effort, &[throughput::open_loop]),
+        What::Start(effort) => part("start", effort, &[start]),
+        What::Growth(effort) => part("growth", effort, &[growth]),
+        What::Search(effort) => part("search", effort, &[search]),
+        What::Create(load) => load.one("create", 0, |key, _| ask::create(key)),
+        What::Get(load) => load.one("get", 1_000_000, |key, users| ask::user(key, users, 20_000)),
+        What::List { load, query } => load.one("list", 1_000_000, |key, _| ask::page(key, &query)),
+        What::Fixed(load) => load.one("fixed", 1_000_000, |key, _| ask::fixed(key)),
+        What::Sqlite { batch, checkpoint_pages, seconds, rounds } => {
+            let folder = server::target_folder()?.join("bench-data");
+            std::fs::create_dir_all(&folder)?;
+            let plan = sqlite::Plan {
+                batch,
+                checkpoint_pages,
+                warm_up: Duration::from_secs(1),
+                measured: Duration::from_secs_f64(seconds),
+            };
+            let run = || sqlite::run(&plan, tempfile::tempdir_in(&folder)?.path());
+            let outcomes = interleave(rounds, &mut [Job::new(format!("sqlite, {batch} a commit"), run)])?.remove(0);
+            println!("sqlite: {} users a second", Spread::of(outcomes.iter().map(|outcome| outcome.per_second)));
+            Ok(())
+        }
+        What::Seed { users } => {
+            println!("{}", seed::database(&Bench::new()?.folder, users)?.display());
+            Ok(())
+        }
+    }
+}

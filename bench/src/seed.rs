@@ -1,0 +1,141 @@
+//! Databases of one organization and many users, made once and kept in target/bench-data.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use anyhow::Context;
+use roster_directory::{
+    Actor, Change, Message, MessageId, Organization, OrganizationId, Role, Timestamp, User, Write,
+    audit::{Action, Entry, RequestId, Target},
+    change::MessageKind,
+    credential::RecertificationDate,
+    npi::NpiNumber,
+    phone::PhoneNumber,
+    user::{Demographics, Email, PersonName},
+};
+use roster_store::{Location, Options, Store};
+
+use crate::people::{self, NPI, Person, RECERTIFICATION, mix};
+
+/// Commits under way at once, and so the users of one fsync.
+const AT_ONCE: usize = 4_096;
+
+/// The one organization.
+pub(crate) fn organization() -> OrganizationId {
+    OrganizationId::new(7)
+}
+
+/// The database of so many users, made if it was not yet. It is kept: copy it to write to it.
+pub(crate) fn database(folder: &Path, users: u64) -> anyhow::Result<PathBuf> {
+    // A database of another schema, or of other people, is of no use, and its name says so.
+    let made_of = [crate::sqlite::SCHEMA, include_str!("people.rs"), include_str!("seed.rs")].concat();
+    let sum = made_of.bytes().fold(1, |sum, byte| mix(sum ^ u64::from(byte))) & 0xffff_ffff;
+    let path = folder.join(format!("users-{users}-{sum:08x}.db"));
+    if !path.exists() {
+        forget(folder, &format!("users-{users}-"))?;
+        let begin = Instant::now();
+        let unfinished = folder.join(format!("unfinished-{users}.db"));
+        forget(folder, &format!("unfinished-{users}."))?;
+        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(fill(&unfinished, users))?;
+        fs::rename(&unfinished, &path)?;
+        eprintln!("made a database of {users} users in {:.0} s", begin.elapsed().as_secs_f64());
+    }
+    Ok(path)
+}
+
+/// Removes what is of no use any more.
+fn forget(folder: &Path, prefix: &str) -> anyhow::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(prefix) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// A copy that can be written to, safely on disk, so that nothing of the copying is left to do while it is measured.
+pub(crate) fn copy(database: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::copy(database, to).with_context(|| format!("cannot copy {}", database.display()))?;
+    Ok(fs::File::open(to)?.sync_all()?)
+}
+
+async fn fill(path: &Path, users: u64) -> anyhow::Result<()> {
+    let options = Options { queue: AT_ONCE * 2, batch: AT_ONCE, checkpoint_pages: 20_000, index: true };
+    let store = Store::open(&Location::Sqlite(path.to_owned()), &options).await?;
+    store.commit(found()).await?;
+    let next = Arc::new(AtomicU64::new(0));
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..AT_ONCE {
+        let (store, next) = (store.clone(), next.clone());
+        tasks.spawn(async move {
+            loop {
+                let nth = next.fetch_add(1, Ordering::Relaxed);
+                if nth >= users {
+                    return anyhow::Ok(());
+                }
+                store.commit(create(nth)?).await?;
+            }
+        });
+    }
+    while let Some(task) = tasks.join_next().await {
+        task??;
+    }
+    store.search_index_settled().await;
+    Ok(())
+}
+
+fn found() -> Change {
+    let at = Timestamp::from_millis(Person::created_at(0));
+    let id = organization();
+    let name = "Bench Organization".parse().expect("a name");
+    Change {
+        organization: id,
+        writes: vec![Write::Organization(Organization { id, name, created_at: at })],
+        audit: entry(at, Action::OrganizationCreated, Target::Organization(id), "name".to_owned(), 0),
+        owed: Vec::new(),
+    }
+}
+
+/// What the app makes of a create.
+fn create(nth: u64) -> anyhow::Result<Change> {
+    let person = Person::nth(nth);
+    let at = Timestamp::from_millis(Person::created_at(nth));
+    let bad = |_| anyhow::anyhow!("person {nth} is not well-formed");
+    let user = User {
+        id: person.id,
+        first_name: PersonName::parse(person.first_name).map_err(bad)?,
+        last_name: PersonName::parse(&person.last_name).map_err(bad)?,
+        email: Some(Email::parse(&person.email).map_err(|_| anyhow::anyhow!("not an e-mail: {}", person.email))?),
+        role: if people::is_hidden(nth) { Role::HippAdmin } else { person.role },
+        phone: Some(PhoneNumber::parse(&person.phone).map_err(bad)?),
+        npi: Some(NpiNumber::parse(NPI).map_err(bad)?),
+        should_send_sms: true,
+        recertification: Some(RecertificationDate::parse(RECERTIFICATION).map_err(bad)?),
+        demographics: Demographics::default(),
+        created_at: at,
+    };
+    let message = Message { id: message_id(nth), kind: MessageKind::WelcomeSms, user: user.id, at };
+    Ok(Change {
+        organization: organization(),
+        audit: entry(at, Action::UserCreated, Target::User(user.id), user.fields(), nth),
+        writes: vec![Write::User(Box::new(user), Vec::new())],
+        owed: vec![message],
+    })
+}
+
+fn entry(at: Timestamp, action: Action, target: Target, fields: String, nth: u64) -> Entry {
+    Entry { at, actor: Actor::CommandLine, action, target, fields, request: RequestId::new(mix(nth)) }
+}
+
+/// The message owed to the `nth` person.
+pub(crate) fn message_id(nth: u64) -> MessageId {
+    MessageId::new(u128::from(mix(nth)) << 64 | u128::from(people::mix(!nth)))
+}
