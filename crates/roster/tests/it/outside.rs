@@ -1,1 +1,3 @@
 //! Against other people's programs: each test says what it needs.
+
+mod zod;
