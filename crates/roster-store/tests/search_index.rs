@@ -47,9 +47,11 @@ fn user(n: u32) -> User {
         id: UserId::new(1_736_937_000, u128::from(n) + 1),
         first_name: new.first_name,
         last_name: new.last_name,
-        email: (n % 3 != 0).then(|| format!("user{n}@example.com").parse().expect("an e-mail")),
+        email: (!n.is_multiple_of(3)).then(|| format!("user{n}@example.com").parse().expect("an e-mail")),
         role: Role::ALL[n as usize % Role::ALL.len()],
-        phone: (n % 5 == 0).then(|| format!("+1 (415) {:03}-{:04}", n / 10_000, n % 10_000).parse().expect("a phone")),
+        phone: n
+            .is_multiple_of(5)
+            .then(|| format!("+1 (415) {:03}-{:04}", n / 10_000, n % 10_000).parse().expect("a phone")),
         npi: None,
         should_send_sms: false,
         recertification: None,
@@ -124,22 +126,23 @@ async fn ask_everything(store: &Store, organization: OrganizationId, count: u32)
         "zzz".into(),
         "annlee".into(),
     ] {
-        for order in [Order::NewestFirst, Order::OldestFirst] {
-            for (role, number, size) in
-                [(None, 1, 25), (None, 7, 100), (Some(Role::Patient), 3, 1), (Some(Role::HippAdmin), 1, 1)]
-            {
-                let query = Query {
-                    visible: RoleSet::EVERYONE_LISTED,
-                    role,
-                    email: None,
-                    search: Terms::parse(&search).expect("a search"),
-                    order,
-                    page: Page { number, size },
-                };
-                let listing = store.list(organization, query).await.expect("a list");
-                let ids = listing.users.iter().map(|user| user.id).collect();
-                answers.push((format!("{search} {order:?} {role:?} {number} {size}"), (ids, listing.total)));
-            }
+        for (order, role, number, size) in [
+            (Order::NewestFirst, None, 1, 25),
+            (Order::OldestFirst, None, 7, 100),
+            (Order::NewestFirst, Some(Role::Patient), 3, 1),
+            (Order::OldestFirst, Some(Role::HippAdmin), 1, 1),
+        ] {
+            let query = Query {
+                visible: RoleSet::EVERYONE_LISTED,
+                role,
+                email: None,
+                search: Terms::parse(&search).expect("a search"),
+                order,
+                page: Page { number, size },
+            };
+            let listing = store.list(organization, query).await.expect("a list");
+            let ids = listing.users.iter().map(|user| user.id).collect();
+            answers.push((format!("{search} {order:?} {role:?} {number} {size}"), (ids, listing.total)));
         }
     }
     answers
