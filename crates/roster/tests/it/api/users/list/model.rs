@@ -149,6 +149,23 @@ impl Person {
     }
 }
 
+impl Question {
+    fn query(&self) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("page", &self.page.to_string());
+        query.append_pair("pageSize", &self.page_size.to_string());
+        for (name, value) in [
+            ("search", self.search.as_deref()),
+            ("role", self.role.map(Role::as_str)),
+            ("email", self.email.as_deref()),
+            ("sort", Some(self.sort).filter(|sort| !sort.is_empty())),
+        ] {
+            value.map(|value| query.append_pair(name, value));
+        }
+        query.finish()
+    }
+}
+
 /// What the answer should be: names of the page, and the total.
 fn expected(people: &[Person], question: &Question) -> (Vec<Value>, usize) {
     let readable = readable(question.key);
@@ -206,18 +223,7 @@ async fn check(here: Vec<Person>, there: Vec<Person>, questions: Vec<Question>) 
     for (org, people) in [(&one, &here), (&two, &there)] {
         for question in &questions {
             let client = org.key(question.key).await;
-            let mut query = form_urlencoded::Serializer::new(String::new());
-            query.append_pair("page", &question.page.to_string());
-            query.append_pair("pageSize", &question.page_size.to_string());
-            for (name, value) in [
-                ("search", question.search.as_deref()),
-                ("role", question.role.map(Role::as_str)),
-                ("email", question.email.as_deref()),
-                ("sort", Some(question.sort).filter(|sort| !sort.is_empty())),
-            ] {
-                value.map(|value| query.append_pair(name, value));
-            }
-            let answer = client.get(&format!("/api/v1/users?{}", query.finish())).await;
+            let answer = client.get(&format!("/api/v1/users?{}", question.query())).await;
             assert_eq!(answer.status, StatusCode::OK, "{question:?} {answer}");
             let (page, total) = expected(people, question);
             let users = answer.body["data"].as_array().expect("a list").iter();
