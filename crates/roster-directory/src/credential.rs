@@ -87,7 +87,8 @@ fn scan(text: &str) -> Option<RecertificationDate> {
         }
     };
 
-    let midnight = jiff::tz::Offset::UTC.to_timestamp(day.0.at(0, 0, 0, 0)).ok()?.as_millisecond();
+    let epoch = jiff::civil::Date::constant(1970, 1, 1);
+    let midnight = day.0.duration_since(epoch).as_secs() * 1_000;
     let local = ((hour * 60 + minute) * 60 + second) * 1_000 + millis;
     Some(RecertificationDate { at: Timestamp::from_millis(midnight + local - minutes_east * 60_000), day })
 }
@@ -121,6 +122,14 @@ mod tests {
         check("2025-01-15T23:30:00-05:00", Some(("2025-01-16T04:30:00.000Z", "2025-01-15")));
         check("2025-01-15T00:30:00.9996+0530", Some(("2025-01-14T19:00:00.999Z", "2025-01-15")));
         check("2024-02-29T12:00Z", Some(("2024-02-29T12:00:00.000Z", "2024-02-29")));
+        check("0000-01-01T00:00:00Z", Some(("0000-01-01T00:00:00.000Z", "0000-01-01")));
+    }
+
+    #[test]
+    fn the_last_day_of_the_calendar_is_a_day() {
+        check("9999-12-31T23:59:59Z", Some(("9999-12-31T23:59:59.000Z", "9999-12-31")));
+        // A moment of the year 10000 cannot be written; the day, by which it is judged, can.
+        check("9999-12-31T23:59:59-05:00", Some(("9999-12-31T23:59:59.999Z", "9999-12-31")));
     }
 
     #[test]

@@ -7,9 +7,14 @@ use std::fmt;
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// -9999-01-01T00:00:00.000Z
+    const MIN: i64 = -377_705_116_800_000;
+    /// 9999-12-31T23:59:59.999Z, which people write for "never".
+    const MAX: i64 = 253_402_300_799_999;
+
     /// Takes milliseconds since the epoch; what lies outside the years -9999 to 9999 is moved to their edge.
     pub fn from_millis(millis: i64) -> Self {
-        Self(millis.clamp(jiff::Timestamp::MIN.as_second() * 1_000, jiff::Timestamp::MAX.as_second() * 1_000))
+        Self(millis.clamp(Self::MIN, Self::MAX))
     }
 
     /// Milliseconds since the epoch.
@@ -31,8 +36,10 @@ impl Timestamp {
 /// RFC 3339 in UTC with exactly three decimals, as JavaScript's `toISOString` writes it.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = jiff::Timestamp::from_millisecond(self.0).expect("from_millis keeps it within jiff's range");
-        write!(f, "{at:.3}")
+        // Not jiff::Timestamp: that ends a day before the calendar does, to leave room for offsets.
+        let epoch = jiff::civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+        let at = epoch.checked_add(jiff::SignedDuration::from_millis(self.0)).expect("from_millis keeps it in range");
+        write!(f, "{at:.3}Z")
     }
 }
 
@@ -55,7 +62,7 @@ mod tests {
 
     #[test]
     fn is_clamped_to_what_can_be_written() {
-        assert_eq!(Timestamp::from_millis(i64::MAX).to_string(), "9999-12-30T22:00:00.000Z");
-        assert!(!Timestamp::from_millis(i64::MIN).to_string().is_empty());
+        assert_eq!(Timestamp::from_millis(i64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
+        assert_eq!(Timestamp::from_millis(i64::MIN).to_string(), "-009999-01-01T00:00:00.000Z");
     }
 }

@@ -1,3 +1,9 @@
 //! The API, by the shape of its URLs.
 
+mod auth;
+mod http;
+mod me;
+mod roles;
+mod tenants;
+mod together;
 mod users;

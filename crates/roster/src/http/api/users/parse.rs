@@ -102,15 +102,15 @@ pub(super) fn query(query: &str, visible: RoleSet) -> Result<Query, Vec<Issue>> 
         |text| whole_number(text, u64::from(Page::MAX_SIZE)),
         |size| asked.page.size = size as u32,
     );
-    take(&mut issues, "search", search, Terms::parse, |terms| asked.search = terms);
+    take(&mut issues, "search", search, one(Terms::parse), |terms| asked.search = terms);
     take(
         &mut issues,
         "role",
         role,
-        |name| Role::parse(name).ok_or_else(|| Flaw::not_one_of(ANY_ROLE, name)),
+        one(|name| Role::parse(name).ok_or_else(|| Flaw::not_one_of(ANY_ROLE, name))),
         |role| asked.role = Some(role),
     );
-    take(&mut issues, "sort", sort, Order::parse, |order| asked.order = order);
+    take(&mut issues, "sort", sort, one(Order::parse), |order| asked.order = order);
     if issues.is_empty() { Ok(asked) } else { Err(issues) }
 }
 
@@ -120,34 +120,44 @@ fn take<T>(
     issues: &mut Vec<Issue>,
     name: &str,
     given: Option<Cow<'_, str>>,
-    parse: impl FnOnce(&str) -> Result<T, Flaw>,
+    parse: impl FnOnce(&str) -> Result<T, Vec<Flaw>>,
     set: impl FnOnce(T),
 ) {
     match given.as_deref().map(parse) {
         Some(Ok(value)) => set(value),
-        Some(Err(flaw)) => issues.push(flaw.at([name])),
+        Some(Err(flaws)) => issues.extend(flaws.into_iter().map(|flaw| flaw.at([name]))),
         None => {}
     }
 }
 
-/// A number from 1 to `most`, as zod's `z.coerce.number().int().min(1).max(most)` reads decimal text.
-fn whole_number(text: &str, most: u64) -> Result<u64, Flaw> {
-    let text = text.trim();
+/// A way to parse with which one thing at most can be wrong.
+fn one<T>(parse: impl FnOnce(&str) -> Result<T, Flaw>) -> impl FnOnce(&str) -> Result<T, Vec<Flaw>> {
+    |text| parse(text).map_err(|flaw| vec![flaw])
+}
+
+/// A number from 1 to `most`, as zod's `z.coerce.number().int().min(1).max(most)` reads decimal text. What JavaScript
+/// also takes for a number, `0x10` and its like, is none here.
+fn whole_number(text: &str, most: u64) -> Result<u64, Vec<Flaw>> {
+    // JavaScript's white space is Unicode's, without NEL and with the byte order mark.
+    let text = text.trim_matches(|c: char| c.is_whitespace() && c != '\u{85}' || c == '\u{feff}');
     let decimal = text.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
     let number = match text {
         "" => Some(0.0), // Number("") is 0
+        "Infinity" | "+Infinity" => Some(f64::INFINITY),
+        "-Infinity" => Some(f64::NEG_INFINITY),
         _ if decimal => text.parse::<f64>().ok(),
         _ => None,
     };
-    match number {
-        None => Err(Flaw::wrong_type("number", "nan")),
-        Some(number) if number.is_infinite() || number.fract() != 0.0 => {
-            Err(Flaw::new(Code::InvalidType, "Expected integer, received float"))
-        }
-        Some(number) if number < 1.0 => Err(Flaw::new(Code::TooSmall, "Number must be greater than or equal to 1")),
-        Some(number) if number > most as f64 => {
-            Err(Flaw::new(Code::TooBig, format!("Number must be less than or equal to {most}")))
-        }
-        Some(number) => Ok(number as u64),
+    let Some(number) = number else { return Err(vec![Flaw::wrong_type("number", "nan")]) };
+    let mut flaws = Vec::new();
+    if number.is_infinite() || number.fract() != 0.0 {
+        flaws.push(Flaw::new(Code::InvalidType, "Expected integer, received float"));
     }
+    if number < 1.0 {
+        flaws.push(Flaw::new(Code::TooSmall, "Number must be greater than or equal to 1"));
+    }
+    if number > most as f64 {
+        flaws.push(Flaw::new(Code::TooBig, format!("Number must be less than or equal to {most}")));
+    }
+    if flaws.is_empty() { Ok(number as u64) } else { Err(flaws) }
 }
