@@ -7,7 +7,7 @@ use crate::{
     credential::{Day, RecertificationDate},
     npi::NpiNumber,
     phone::PhoneNumber,
-    text::{line_type, utf16_len},
+    text::{has_control, line_type, utf16_len},
 };
 
 line_type!(
@@ -75,6 +75,11 @@ impl EmailKey {
     /// The key of any text; of what is no e-mail too, which then is nobody's.
     pub fn of(text: &str) -> Self {
         Self(text.to_ascii_lowercase().into())
+    }
+
+    /// The key to look for. What contains control characters could not be asked of every engine.
+    pub fn sought(text: &str) -> Result<Self, Flaw> {
+        if has_control(text) { Err(Flaw::control_characters()) } else { Ok(Self::of(text)) }
     }
 
     /// The folded text.

@@ -90,8 +90,8 @@ pub(super) struct List {
     #[arg(long, value_parser = role)]
     role: Option<Role>,
     /// Only whoever has this email
-    #[arg(long)]
-    email: Option<String>,
+    #[arg(long, value_parser = |text: &str| EmailKey::sought(text).map_err(Told::told))]
+    email: Option<EmailKey>,
     /// createdAt_desc or createdAt_asc
     #[arg(long, default_value = "createdAt_desc", value_parser = |text: &str| Order::parse(text).map_err(Told::told))]
     sort: Order,
@@ -152,7 +152,7 @@ impl List {
         let query = Query {
             visible: RoleSet::ALL,
             role: self.role,
-            email: self.email.as_deref().map(EmailKey::of),
+            email: self.email,
             search: self.search,
             order: self.sort,
             page: Page { number: self.page, size: self.page_size },

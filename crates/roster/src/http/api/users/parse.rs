@@ -89,7 +89,7 @@ pub(super) fn query(query: &str, visible: RoleSet) -> Result<Query, Vec<Issue>> 
     let mut asked = Query {
         visible,
         role: None,
-        email: email.filter(|email| !email.is_empty()).map(|email| EmailKey::of(&email)),
+        email: None,
         search: Terms::default(),
         order: Order::default(),
         page: Page::default(),
@@ -110,6 +110,8 @@ pub(super) fn query(query: &str, visible: RoleSet) -> Result<Query, Vec<Issue>> 
         one(|name| Role::parse(name).ok_or_else(|| Flaw::not_one_of(ANY_ROLE, name))),
         |role| asked.role = Some(role),
     );
+    let email = email.filter(|email| !email.is_empty());
+    take(&mut issues, "email", email, EmailKey::sought, |email| asked.email = Some(email));
     take(&mut issues, "sort", sort, one(Order::parse), |order| asked.order = order);
     if issues.is_empty() { Ok(asked) } else { Err(issues) }
 }
