@@ -1,3 +1,4 @@
 //! The API, by the shape of its URLs.
 
+mod openapi;
 mod users;
