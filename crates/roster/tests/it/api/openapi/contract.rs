@@ -176,10 +176,8 @@ impl Lacking {
     /// A parameter's example may stand in its schema or beside it.
     fn parameter(&mut self, place: &str, contract: &Value, ours: &Value) {
         let mut ours = ours.clone();
-        if let Some(example) = ours.get("example").cloned() {
-            if contract.get("example").is_none() {
-                ours["schema"]["example"] = example;
-            }
+        if let (None, Some(example)) = (contract.get("example"), ours.get("example").cloned()) {
+            ours["schema"]["example"] = example;
         }
         self.value(place, contract, &ours);
     }
