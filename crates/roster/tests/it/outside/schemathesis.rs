@@ -46,7 +46,7 @@ fn run(seed: u32) -> usize {
     assert!(!log.contains(r#""level":"WARN""#), "{log}");
 
     let sent = cases(&verdict.said).unwrap_or_else(|| panic!("how many cases? {}", verdict.said));
-    assert!(sent > 500, "only {sent} cases: {}", verdict.said);
+    assert!(sent > 100, "only {sent} cases: {}", verdict.said);
     println!("schemathesis, seed {seed}: {sent} cases");
     sent
 }
