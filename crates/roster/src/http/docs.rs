@@ -37,8 +37,15 @@ pub(crate) async fn asset(Path(name): Path<String>) -> Response<Body> {
 }
 
 fn file(name: &str) -> Response<Body> {
-    static CONFIG: LazyLock<Arc<Config<'static>>> =
-        LazyLock::new(|| Arc::new(Config::from("/openapi.json").try_it_out_enabled(true).persist_authorization(false)));
+    static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
+        Arc::new(
+            Config::from("/openapi.json")
+                .try_it_out_enabled(true)
+                .persist_authorization(false)
+                // Otherwise the page asks a public server to judge the document, unless it is on `localhost`.
+                .validator_url("none"),
+        )
+    });
     match utoipa_swagger_ui::serve(name, CONFIG.clone()) {
         Ok(Some(SwaggerFile { bytes, content_type, .. })) => answer(&content_type, Body::from(bytes.into_owned())),
         _ => api::error::not_found_now(),

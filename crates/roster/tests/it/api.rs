@@ -3,6 +3,7 @@
 mod auth;
 mod http;
 mod me;
+mod openapi;
 mod roles;
 mod tenants;
 mod together;

@@ -9,6 +9,7 @@ mod api;
 mod cli;
 mod outside;
 mod process;
+mod tidy;
 
 mod binary;
 mod postgres;

@@ -8,7 +8,7 @@ use hyper::{
     StatusCode,
     header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
 };
-use roster_directory::Issue;
+use roster_directory::{Flaw, Issue, issue::Code};
 use serde::Serialize;
 
 use super::super::plain_json;
@@ -78,7 +78,7 @@ impl IntoResponse for Refusal {
             Refusal::TooSlow => {
                 plain_json(StatusCode::REQUEST_TIMEOUT, br#"{"error":"Request body did not arrive in time"}"#)
             }
-            Refusal::Truncated => plain_json(StatusCode::BAD_REQUEST, br#"{"error":"Request body is incomplete"}"#),
+            Refusal::Truncated => invalid(&[Flaw::new(Code::Custom, "Request body is incomplete").at([])]),
             Refusal::App(error) => of_app(error),
         }
     }

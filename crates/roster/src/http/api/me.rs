@@ -43,7 +43,8 @@ pub(crate) async fn get_me(caller: Caller) -> ApiResult {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Me<'a> {
-    #[schema(required)]
+    // Whoever asks over HTTP has one.
+    #[schema(required, nullable = false)]
     key: Option<MeKey<'a>>,
     organization: MeOrganization<'a>,
     /// The roles it may create, assign and change
@@ -57,6 +58,7 @@ pub(crate) struct Me<'a> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MeKey<'a> {
     /// Key public identifier
+    #[schema(pattern = "^key_[a-z0-9]{12}$")]
     public_id: &'a str,
     /// What the key is for
     name: &'a str,
@@ -73,5 +75,6 @@ pub(crate) struct MeKey<'a> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MeOrganization<'a> {
     name: &'a str,
+    #[schema(pattern = "^org_[a-z0-9]{12}$")]
     public_id: &'a str,
 }

@@ -7,8 +7,8 @@ use serde::{Serialize, Serializer};
 use utoipa::{
     OpenApi, PartialSchema, ToSchema,
     openapi::{
-        ContactBuilder, Content, HeaderBuilder, HttpMethod, Info, InfoBuilder, LicenseBuilder, ObjectBuilder, Ref,
-        RefOr, Response, ResponseBuilder, Schema, Server, ServerBuilder,
+        ArrayBuilder, ContactBuilder, Content, HeaderBuilder, HttpMethod, Info, InfoBuilder, LicenseBuilder,
+        ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Schema, Server, ServerBuilder,
         schema::{SchemaType, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
@@ -49,18 +49,31 @@ pub(crate) struct AssignableRole;
 
 impl PartialSchema for AssignableRole {
     fn schema() -> RefOr<Schema> {
-        words(Role::ASSIGNABLE.map(Role::as_str)).default(Some(Role::Technician.as_str().into())).into()
+        words(Role::ASSIGNABLE.map(Role::as_str))
+            .default(Some(Role::Technician.as_str().into()))
+            .description(Some(
+                "Role to assign the new user (defaults to TECHNICIAN). The roles you may assign are further restricted \
+                 by your own role; requesting a role you are not permitted to create returns 403.",
+            ))
+            .into()
     }
 }
 
 impl ToSchema for AssignableRole {}
 
 fn words<const N: usize>(words: [&'static str; N]) -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).enum_values(Some(words))
+    text().enum_values(Some(words))
 }
 
 #[derive(OpenApi)]
-#[openapi(paths(users::create_user, users::list_users, users::get_user, me::get_me), components(schemas(UserRole)))]
+#[openapi(
+    paths(users::create_user, users::list_users, users::get_user, me::get_me),
+    components(schemas(UserRole)),
+    tags(
+        (name = "users", description = "The people of your organization"),
+        (name = "me", description = "The key that is used")
+    )
+)]
 struct Operations;
 
 /// The document, as JSON.
@@ -68,13 +81,18 @@ pub fn openapi() -> String {
     let mut document = Operations::openapi();
     document.info = info();
     document.servers = Some(vec![server()]);
+    // No operation is open unless it says so; each of them names the key.
+    document.security = Some(Vec::new());
     let components = document.components.get_or_insert_default();
     components.add_security_scheme("BearerAuth", bearer_auth());
     for (name, response) in common_responses() {
-        components.responses.insert(name.to_owned(), response.into());
+        let mut response = response.into();
+        if name != HEAD_TOO_LARGE {
+            add_request_id(&mut response);
+        }
+        components.responses.insert(name.to_owned(), response);
     }
     components.schemas.insert("ValidationError".to_owned(), validation_error());
-    components.schemas.insert("Error".to_owned(), error("What went wrong"));
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in [(HttpMethod::Get, &mut item.get), (HttpMethod::Post, &mut item.post)] {
             let Some(operation) = operation else { continue };
@@ -87,8 +105,26 @@ pub fn openapi() -> String {
             operation.responses.responses.values_mut().for_each(add_request_id);
         }
     }
-    document.to_pretty_json().expect("the document is JSON")
+    join_lines(&document.to_pretty_json().expect("the document is JSON"))
 }
+
+/// Descriptions are doc comments, which end their lines where the source does: only their paragraphs are kept.
+fn join_lines(json: &str) -> String {
+    let mut joined = String::with_capacity(json.len());
+    for line in json.lines() {
+        if line.trim_start().starts_with("\"description\": ") {
+            let paragraphs: Vec<_> = line.split(r"\n\n").map(|paragraph| paragraph.replace(r"\n", " ")).collect();
+            joined.push_str(&paragraphs.join(r"\n\n"));
+        } else {
+            joined.push_str(line);
+        }
+        joined.push('\n');
+    }
+    joined
+}
+
+/// Answered by hyper itself, before there is a request: without a body, without an id.
+const HEAD_TOO_LARGE: &str = "431";
 
 /// Which of the common answers an operation can give.
 fn answers_with(path: &str, method: &HttpMethod, status: &str) -> bool {
@@ -132,46 +168,54 @@ fn bearer_auth() -> SecurityScheme {
 }
 
 fn common_responses() -> [(&'static str, Response); 11] {
-    let said = |description: &str, example: &str| {
-        let content = Content::builder()
-            .schema(Some(Ref::from_schema_name("Error")))
-            .example(Some(serde_json::json!({ "error": example })))
-            .build();
-        ResponseBuilder::new().description(description).content("application/json", content)
-    };
     let retry_after = || header("Whole seconds to wait before trying again", Type::Integer);
-    let validation = Content::builder().schema(Some(Ref::from_schema_name("ValidationError"))).build();
     let challenge = header("What is wanted (RFC 6750 §3); `error=\"invalid_token\"` if a key was sent", Type::String);
+    let validation = Content::builder().schema(Some(Ref::from_schema_name("ValidationError"))).build();
+    let not_json = "Content-Type must be application/json, without Content-Encoding";
     [
+        ("400", response("Bad Request - Validation Error").content("application/json", validation).build()),
         (
-            "400",
-            ResponseBuilder::new()
-                .description("Bad Request - Validation Error")
-                .content("application/json", validation)
+            "401",
+            error("Unauthorized", &["API key required", "Invalid API key"])
+                .header("WWW-Authenticate", challenge)
                 .build(),
         ),
-        ("401", said("Unauthorized", "API key required").header("WWW-Authenticate", challenge).build()),
-        ("403", said("Forbidden", "Access denied").build()),
-        ("404", said("Not Found", "Resource not found").build()),
-        ("408", said("The body did not arrive in time", "Request body did not arrive in time").build()),
-        ("413", said("The body is too large", "Request body is over 64 KiB").build()),
-        (
-            "415",
-            said("The body is not JSON", "Content-Type must be application/json, without Content-Encoding").build(),
-        ),
+        ("403", error("Forbidden", &["Access denied"]).build()),
+        ("404", error("Not Found", &["Resource not found"]).build()),
+        ("408", error("The body did not arrive in time", &["Request body did not arrive in time"]).build()),
+        ("413", error("The body is too large", &["Request body is over 64 KiB"]).build()),
+        ("415", error("The body is not JSON", &[not_json]).build()),
         (
             "429",
-            said("Too many requests with this key", "Too many requests").header("Retry-After", retry_after()).build(),
+            error("Too many requests with this key", &["Too many requests"])
+                .header("Retry-After", retry_after())
+                .build(),
         ),
-        ("431", said("The head of the request is too large", "Request header fields too large").build()),
-        ("500", said("Internal Server Error", "An unexpected error occurred").build()),
+        (HEAD_TOO_LARGE, response("The head of the request is over 16 KiB, or has over 100 fields").build()),
+        ("500", error("Internal Server Error", &["An unexpected error occurred"]).build()),
         (
             "503",
-            said("Overloaded, or the disk is full", "Service temporarily unavailable")
+            error("Overloaded, or the disk is full", &["Service temporarily unavailable"])
                 .header("Retry-After", retry_after())
                 .build(),
         ),
     ]
+}
+
+fn response(description: &str) -> ResponseBuilder {
+    ResponseBuilder::new().description(description)
+}
+
+/// An answer that says what went wrong, in one of these sentences.
+fn error(description: &str, sentences: &[&str]) -> ResponseBuilder {
+    let sentence = text().description(Some("What went wrong")).examples(sentences.iter().copied());
+    let schema = ObjectBuilder::new().property("error", sentence).required("error");
+    let content = Content::builder().schema(Some(schema)).build();
+    response(description).content("application/json", content)
+}
+
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(SchemaType::Type(Type::String))
 }
 
 fn header(description: &str, kind: Type) -> utoipa::openapi::Header {
@@ -187,33 +231,22 @@ fn add_request_id(response: &mut RefOr<Response>) {
     }
 }
 
-fn error(description: &str) -> RefOr<Schema> {
-    let text = ObjectBuilder::new().schema_type(SchemaType::Type(Type::String));
-    ObjectBuilder::new()
-        .description(Some(description))
-        .property("error", text.description(Some("What went wrong")))
-        .required("error")
-        .into()
-}
-
 fn validation_error() -> RefOr<Schema> {
-    let text =
-        |example: &str| ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).examples([example]).build();
-    let path = utoipa::openapi::ArrayBuilder::new()
-        .items(ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)))
+    let path = ArrayBuilder::new()
+        .items(text())
         .examples([serde_json::json!(["email"])])
         .description(Some("From the root to the value: field names and array indexes"));
     let detail = ObjectBuilder::new()
-        .property("code", text("invalid_string"))
-        .property("message", text("Valid email is required"))
+        .property("code", text().examples(["invalid_string"]).description(Some("An issue code of zod 3")))
+        .property("message", text().examples(["Valid email is required"]))
         .property("path", path)
         .required("code")
         .required("message")
         .required("path");
     ObjectBuilder::new()
         .description(Some("Everything that is wrong with the request"))
-        .property("error", text("Validation error"))
-        .property("details", utoipa::openapi::ArrayBuilder::new().items(detail))
+        .property("error", text().examples(["Validation error"]))
+        .property("details", ArrayBuilder::new().items(detail))
         .required("error")
         .required("details")
         .into()

@@ -55,8 +55,13 @@ const ROSTER_WARNING: HeaderName = HeaderName::from_static("roster-warning");
         status = 200, description = "User created successfully", body = CreateUserResponse, headers((
             "Roster-Warning" = String,
             description = "What was taken all the same, as an RFC 8941 list: `unknown-payor`, `npi-check-digit`, \
-                           `phone-unreachable`"
-        ))
+                           `phone-unreachable`; not there if nothing is to be said"
+        )),
+        links(("getUser" = (
+            operation_id = "getUser",
+            parameters(("publicId" = "$response.body#/user/publicId")),
+            description = "The user that was created"
+        )))
     ))
 )]
 pub(crate) async fn create_user(State(shared): AppState, Creator(caller): Creator, body: JsonBody) -> ApiResult {
@@ -101,7 +106,10 @@ pub(crate) async fn list_users(
     operation_id = "getUser",
     tag = "users",
     security(("BearerAuth" = [])),
-    params(("publicId" = String, Path, description = "User public identifier", example = "usr_1234567890_abc123def")),
+    params((
+        "publicId" = String, Path, description = "User public identifier", example = "usr_1234567890_abc123def",
+        pattern = "^usr_[0-9]{10}_[a-z0-9]{9}$"
+    )),
     responses((status = 200, description = "OK", body = UserBody))
 )]
 pub(crate) async fn get_user(

@@ -12,42 +12,63 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::super::openapi::{AssignableRole, UserRole};
 
-/// Whom to create. Described here; read field by field (`parse.rs`), so that everything wrong is said at once.
+/// Whom to create. Keys that are not listed here are ignored; `null` is not the same as leaving a key out, and is
+/// refused. Lengths are counted as JavaScript counts them, in UTF-16 units.
+// Values never take this shape: a body is read field by field (`parse.rs`), so that everything wrong is said at once.
+// The patterns leave out control characters, as `roster_directory::text` does; a name needs something to read.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 #[expect(dead_code, reason = "it is the schema; values never take this shape")]
 pub(crate) struct CreateUserRequest {
-    /// User's first name
-    #[schema(min_length = 1, max_length = 100)]
+    /// User's first name. White space around it is removed
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff][^\u0000-\u001f\u007f-\u009f]*$"
+    )]
     first_name: String,
-    /// User's last name
-    #[schema(min_length = 1, max_length = 100)]
+    /// User's last name. White space around it is removed
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff][^\u0000-\u001f\u007f-\u009f]*$"
+    )]
     last_name: String,
     /// User's email address (must be unique)
+    ///
+    /// Unique within the organization, ignoring the case of ASCII letters.
     #[schema(
+        nullable = false,
         format = Email,
         max_length = 254,
         pattern = r"^(?!\.)(?!.*\.\.)([A-Za-z0-9_'+\-\.]*)[A-Za-z0-9_+-]@([A-Za-z0-9][A-Za-z0-9\-]*\.)+[A-Za-z]{2,}$"
     )]
     email: Option<String>,
-    /// Role to assign the new user (defaults to TECHNICIAN). The roles you may assign are further restricted by your
-    /// own role; requesting a role you are not permitted to create returns 403.
-    #[schema(inline)]
+    // Described where it is made: a comment here would wrap the list of words in an `allOf`.
+    #[schema(nullable = false, inline)]
     role: Option<AssignableRole>,
     /// User's phone number
-    #[schema(max_length = 64)]
+    ///
+    /// Kept as it is given. One that no text message can reach is named in `Roster-Warning`.
+    #[schema(nullable = false, max_length = 64, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     phone_number: Option<String>,
     /// National Provider Identifier number
-    #[schema(max_length = 64)]
+    ///
+    /// Kept as it is given. One whose check digit is wrong is named in `Roster-Warning`.
+    #[schema(nullable = false, max_length = 64, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     npi_number: Option<String>,
     /// Whether to send SMS notifications
-    #[schema(rename = "shouldSendSMS", default = false)]
+    #[schema(nullable = false, rename = "shouldSendSMS", default = false)]
     should_send_sms: Option<bool>,
     /// Recertification date for the user
-    #[schema(format = DateTime)]
+    ///
+    /// RFC 3339, with `Z` or an offset. What counts is the calendar day as it is written.
+    #[schema(nullable = false, format = DateTime)]
     recertification_date: Option<String>,
     /// Assigns the provided payors to the User, if exists
-    #[schema(max_items = 100)]
+    ///
+    /// Public ids of payors of the organization. Others are skipped, and named in `Roster-Warning`.
+    #[schema(nullable = false, max_items = 100)]
     provider_payors: Option<Vec<String>>,
 }
 
@@ -55,7 +76,7 @@ pub(crate) struct CreateUserRequest {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CreateUserResponse<'a> {
-    #[schema(example = "User created successfully")]
+    #[schema(examples("User created successfully"))]
     message: &'static str,
     user: CreatedUser<'a>,
 }
@@ -84,6 +105,7 @@ impl<'a> CreateUserResponse<'a> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CreatedUser<'a> {
     /// User public identifier
+    #[schema(pattern = "^usr_[0-9]{10}_[a-z0-9]{9}$")]
     public_id: &'a str,
     /// User's first name
     first_name: &'a str,
@@ -113,20 +135,23 @@ pub(crate) struct CreatedUser<'a> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OrganizationRef<'a> {
     name: &'a str,
+    #[schema(pattern = "^org_[a-z0-9]{12}$")]
     public_id: &'a str,
 }
 
-/// The user as the list and get-by-id endpoints return it: twelve keys, always all of them.
+/// The user as the list and get-by-id endpoints return it. Always all twelve keys; `null` where nothing is known.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = User)]
 pub(crate) struct UserBody<'a> {
+    #[schema(pattern = "^usr_[0-9]{10}_[a-z0-9]{9}$")]
     public_id: &'a str,
     first_name: &'a str,
     last_name: &'a str,
     #[schema(required)]
     sex: Option<&'a str>,
-    #[schema(required)]
+    /// The publicId of the user who cares for this one
+    #[schema(required, pattern = "^usr_[0-9]{10}_[a-z0-9]{9}$")]
     caregiver_id: Option<&'a str>,
     role: UserRole,
     #[schema(required, format = Date)]
@@ -189,7 +214,9 @@ impl<'a> UserPage<'a> {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Pagination {
+    #[schema(minimum = 1)]
     page: u64,
+    #[schema(minimum = 1, maximum = 100)]
     page_size: u32,
     total_count: u64,
     total_pages: u64,
@@ -208,11 +235,11 @@ pub(crate) struct ListParams {
     page_size: Option<u32>,
     /// Search term. Split at white space; every part must occur, ignoring case, in first name, last name or email, or
     /// in the digits of the phone number, or be the publicId
-    #[param(max_length = 200)]
+    #[param(max_length = 200, pattern = r"^[^\u0000-\u0008\u000e-\u001f\u007f-\u009f]*$")]
     search: Option<String>,
     /// Filter by role; HIPP_ADMIN users are never returned
     role: Option<UserRole>,
-    /// Filter by email address: exact, ignoring case
+    /// Filter by email address: exact, ignoring the case of ASCII letters
     email: Option<String>,
     /// field_direction, comma-separated. Default: createdAt_desc
     #[param(

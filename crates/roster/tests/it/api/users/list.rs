@@ -368,3 +368,14 @@ async fn roles_that_may_read_nobody_are_refused_before_their_query_is_looked_at(
         }
     }
 }
+
+#[tokio::test]
+async fn an_email_filter_has_no_control_characters() {
+    let roster = Roster::new();
+    let admin = roster.admin().await;
+    for query in ["email=%00", "email=a%0a@example.com"] {
+        let answer = admin.get(&format!("/api/v1/users?{query}")).await;
+        assert_eq!(answer.status, 400, "{answer}");
+        assert_eq!(answer.body["details"][0]["path"], json!(["email"]), "{answer}");
+    }
+}

@@ -1,0 +1,188 @@
+//! `/openapi.json`: what is served is what is documented, all of it and nothing else.
+
+mod contract;
+
+use std::collections::BTreeSet;
+
+use axum::body::Body;
+use hyper::{Request, StatusCode, header::CONTENT_TYPE};
+use roster_directory::Role;
+use serde_json::{Value, json};
+
+use crate::roster::{Answer, Client, Roster};
+
+/// What is served beside the API: none of it needs a key, and none of it knows anything about an organization.
+const BESIDE_THE_API: [(&str, &str); 6] = [
+    ("GET", "/docs"),
+    ("GET", "/docs/"),
+    ("GET", "/docs/{file}"),
+    ("GET", "/healthz"),
+    ("GET", "/openapi.json"),
+    ("GET", "/readyz"),
+];
+
+/// One operation of the document.
+struct Operation {
+    method: String,
+    /// Below the host: `/api/v1/users/{publicId}`.
+    path: String,
+    body: Option<Value>,
+}
+
+impl Operation {
+    fn all() -> Vec<Operation> {
+        let document = document();
+        let base = document["servers"][0]["url"].as_str().expect("an address");
+        let mut operations = Vec::new();
+        for (path, item) in document["paths"].as_object().expect("paths") {
+            for (method, operation) in item.as_object().expect("operations") {
+                let body = operation.pointer("/requestBody/content/application~1json/examples/basic/value");
+                operations.push(Operation {
+                    method: method.to_uppercase(),
+                    path: format!("{base}{path}"),
+                    body: body.cloned(),
+                });
+            }
+        }
+        operations
+    }
+
+    /// Its path, with this user in it.
+    fn path_to(&self, user: &str) -> String {
+        let path = self.path.replace("{publicId}", user);
+        assert!(!path.contains('{'), "{}: say here what stands for its parameter", self.path);
+        path
+    }
+
+    async fn ask(&self, roster: &Roster, client: &Client<'_>, user: &str) -> Answer {
+        let body = self.body.as_ref().map_or(Body::empty(), |body| Body::from(body.to_string()));
+        let request = client.request(&self.method, &self.path_to(user)).header(CONTENT_TYPE, "application/json");
+        roster.send(request.body(body).expect("a request")).await
+    }
+}
+
+fn document() -> Value {
+    serde_json::from_str(&roster::http::openapi()).expect("JSON")
+}
+
+#[tokio::test]
+async fn the_document_is_served_as_the_command_line_prints_it() {
+    let roster = Roster::new();
+    let answer = roster.stranger().get("/openapi.json").await;
+    assert_eq!((answer.status, answer.header("content-type")), (StatusCode::OK, "application/json"));
+    assert_eq!(answer.body, document());
+}
+
+#[tokio::test]
+async fn no_documented_route_answers_without_a_key() {
+    let roster = Roster::new();
+    let user = roster.organization("Sunrise").await.user("Ada", "Lovelace", Role::Patient).await;
+    let operations = Operation::all();
+    assert!(operations.len() >= 4);
+    for operation in operations {
+        let answer = operation.ask(&roster, &roster.stranger(), &user).await;
+        let said = (answer.status.as_u16(), answer.header("www-authenticate"), &answer.body);
+        let refused = (401, "Bearer realm=\"roster\"", &json!({ "error": "API key required" }));
+        assert_eq!(said, refused, "{} {}", operation.method, operation.path);
+    }
+}
+
+#[tokio::test]
+async fn no_documented_route_shows_or_changes_what_is_the_neighbors() {
+    let roster = Roster::new();
+    let (ours, theirs) = (roster.organization("Sunrise").await, roster.organization("Moonlight").await);
+    let admin = ours.key(Role::Admin).await;
+    let ada = json!({ "firstName": "Ada", "lastName": "Lovelace", "email": "ada@sunrise.example", "role": "PATIENT" });
+    let user = admin.create(ada).await;
+    let before = admin.get("/api/v1/users").await.body;
+
+    let neighbor = theirs.key(Role::Admin).await;
+    let ids = [ours.id().to_string(), admin.key_id().to_string()];
+    for operation in Operation::all() {
+        let answer = operation.ask(&roster, &neighbor, &user).await;
+        let name = format!("{} {}", operation.method, operation.path);
+        if operation.path.contains('{') {
+            assert_eq!(answer.status, StatusCode::NOT_FOUND, "{name}");
+        } else {
+            assert_eq!(answer.status, StatusCode::OK, "{name}");
+        }
+        let shown = format!("{:?} {}", answer.headers, answer.body);
+        for secret in ["Sunrise", "Ada", "Lovelace", "sunrise.example", &user, &ids[0], &ids[1]] {
+            assert!(!shown.contains(secret), "{name} shows {secret}: {shown}");
+        }
+    }
+    assert_eq!(admin.get("/api/v1/users").await.body, before);
+}
+
+/// The router cannot be asked what it serves, so its source is read: whoever adds a route adds it to the document, or
+/// to the short list above.
+#[test]
+fn every_route_in_the_source_is_documented() {
+    let source = |name: &str| {
+        let path = format!("{}/src/{name}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(path).expect("a source file")
+    };
+    let mut routed = BTreeSet::new();
+    for (file, prefix) in [("http.rs", ""), ("http/api.rs", "/api/v1")] {
+        for route in source(file).split(".route(").skip(1) {
+            let path = route.trim_start().strip_prefix('"').and_then(|route| Some(route.split_once('"')?.0));
+            routed.insert(format!("{prefix}{}", path.expect("a path written where the route is made")));
+        }
+    }
+    assert!(source("http.rs").contains(r#".nest("/api/v1", api::routes())"#), "the prefix above is this one");
+
+    let mut known: BTreeSet<String> = Operation::all().into_iter().map(|operation| operation.path).collect();
+    known.extend(BESIDE_THE_API.map(|(_, path)| path.to_owned()));
+    assert_eq!(routed, known);
+}
+
+/// A method that is not documented would be named by `Allow`.
+#[tokio::test]
+async fn every_path_takes_its_documented_methods_only() {
+    let roster = Roster::new();
+    let user = roster.organization("Sunrise").await.user("Ada", "Lovelace", Role::Patient).await;
+    let operations = Operation::all();
+    let documented = operations.iter().map(|operation| (operation.method.as_str(), operation.path.as_str()));
+    let served: Vec<_> = documented.chain(BESIDE_THE_API).collect();
+    for (_, path) in &served {
+        let mut expected: BTreeSet<_> = served.iter().filter(|(_, other)| other == path).map(|(m, _)| *m).collect();
+        if expected.contains("GET") {
+            expected.insert("HEAD");
+        }
+        let concrete = path.replace("{publicId}", &user).replace("{file}", "index.html");
+        let request = Request::builder().method("PROPFIND").uri(concrete).body(Body::empty()).expect("a request");
+        let answer = roster.send(request).await;
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        assert_eq!(answer.body, json!({ "error": "Method not allowed" }), "{path}");
+        let allowed: BTreeSet<_> = answer.header("allow").split(',').map(str::trim).collect();
+        assert_eq!(allowed, expected, "{path}");
+    }
+}
+
+#[test]
+fn what_may_be_left_out_of_a_request_may_not_be_null() {
+    let document = document();
+    let schemas = &document["components"]["schemas"];
+    for (name, field) in schemas["CreateUserRequest"]["properties"].as_object().expect("fields") {
+        assert!(field["type"].is_string(), "{name}: {field}");
+    }
+    let parameters = document["paths"]["/v1/users"]["get"]["parameters"].as_array().expect("parameters");
+    for parameter in parameters {
+        let schema = &parameter["schema"];
+        assert!(schema["type"].is_string() || schema["$ref"].is_string(), "{parameter}");
+    }
+}
+
+#[test]
+fn what_is_always_in_an_answer_is_required() {
+    let document = document();
+    let schemas = document["components"]["schemas"].as_object().expect("schemas");
+    for (name, schema) in
+        schemas.iter().filter(|(name, schema)| schema["type"] == "object" && !name.ends_with("Request"))
+    {
+        let fields: BTreeSet<_> = schema["properties"].as_object().expect("fields").keys().cloned().collect();
+        let required = schema["required"].as_array().expect("a list").iter();
+        let required: BTreeSet<_> = required.map(|name| name.as_str().expect("a name").to_owned()).collect();
+        assert_eq!(required, fields, "{name}");
+    }
+}
