@@ -111,7 +111,7 @@ pub(super) fn query(query: &str, visible: RoleSet) -> Result<Query, Vec<Issue>> 
         |role| asked.role = Some(role),
     );
     let email = email.filter(|email| !email.is_empty());
-    take(&mut issues, "email", email, EmailKey::sought, |email| asked.email = Some(email));
+    take(&mut issues, "email", email, one(EmailKey::sought), |email| asked.email = Some(email));
     take(&mut issues, "sort", sort, one(Order::parse), |order| asked.order = order);
     if issues.is_empty() { Ok(asked) } else { Err(issues) }
 }
