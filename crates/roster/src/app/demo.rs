@@ -112,7 +112,7 @@ const STAFF: [Person; 30] = [
     Person("Ingrid", "Sørensen", SchedulingManager, None),
     Person("Marcus", "Oyelaran", SchedulingManager, None),
     Person("Hannah", "Brightwater", BillingManager, None),
-    Person("Louis", "Fontaine", BillingManager, None),
+    Person("Louis", "Fontaine", HippBillingManager, None),
     Person("Dolores", "Whitaker", PayrollAdmin, None),
     Person("Amara", "Nwosu", Clinician, Some(512)),
     Person("Daniel", "Kowalczyk", Clinician, Some(37)),
