@@ -12,3 +12,4 @@ mod process;
 
 mod binary;
 mod roster;
+mod wire;

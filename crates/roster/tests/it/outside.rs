@@ -1,1 +1,5 @@
 //! Against other people's programs: each test says what it needs.
+
+mod demo;
+mod disk;
+mod sync;
