@@ -43,7 +43,7 @@ fn no_person_and_no_key_is_in_what_the_server_writes() {
             (get("/api/v1/users/%ff%00Xanthippe", &key), 400),
             (get("/Xanthippe/Quetzalcoatl", &key), 404),
             (get("/docs/Lepidoptera.js", &key), 404),
-            (format!("LEPIDOPTERA /api/v1/users HTTP/1.1\r\nHost: Lepidoptera\r\nReferer: Xanthippe\r\n\r\n"), 405),
+            ("LEPIDOPTERA /api/v1/users HTTP/1.1\r\nHost: Lepidoptera\r\nReferer: Xanthippe\r\n\r\n".to_owned(), 405),
             (get("/api/v1/users", &key).replace("Host", "X-Request-Id: Lepidoptera Xanthippe\r\nHost"), 200),
         ] {
             let answer = wire.send(&request).answer();
