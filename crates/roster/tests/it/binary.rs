@@ -68,11 +68,10 @@ impl Binary {
 
     /// The same for a command that was prepared.
     pub(crate) fn complaint_of(&self, mut command: Command) -> String {
-        let output = command.stdin(Stdio::null()).output().expect("the binary starts");
-        assert_eq!(String::from_utf8_lossy(&output.stdout), "", "a failure has no result");
-        let said = String::from_utf8(output.stderr).expect("UTF-8");
-        let code = output.status.code().expect("an exit code");
-        format!("{code}: {}", said.trim_end().replace(&self.path().display().to_string(), "DIR"))
+        let ended = Server::start(&mut command).end();
+        assert_eq!(ended.printed, "", "a failure has no result");
+        let code = ended.code.expect("an exit code");
+        format!("{code}: {}", ended.log.trim_end().replace(&self.path().display().to_string(), "DIR"))
     }
 
     /// Makes an organization and an ADMIN key of it.
@@ -89,12 +88,7 @@ impl Binary {
 
     /// Starts a server by a command that was prepared.
     pub(crate) fn serve_by(&self, mut command: Command, flags: &[&str]) -> Server {
-        let mut child =
-            command.args(flags).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
-        let log = lines_of(child.stderr.take().expect("piped"));
-        let out = lines_of(child.stdout.take().expect("piped"));
-        let nowhere = SocketAddr::from(([0; 4], 0));
-        let mut server = Server { child, address: nowhere, log, out, said: String::new() };
+        let mut server = Server::start(command.args(flags));
         server.address = server.address_after("listening on");
         server
     }
@@ -136,6 +130,14 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    fn start(command: &mut Command) -> Self {
+        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary starts");
+        let log = lines_of(child.stderr.take().expect("piped"));
+        let out = lines_of(child.stdout.take().expect("piped"));
+        Server { child, address: SocketAddr::from(([0; 4], 0)), log, out, said: String::new() }
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
