@@ -10,13 +10,18 @@ mod policy;
 mod serve;
 mod user;
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt,
+    io::{self, Write},
+    str::FromStr,
+};
 
 use clap::{Parser, Subcommand};
+use roster_directory::OrganizationId;
 use roster_store::{Options, Store};
 
 use crate::{
-    app::{App, Clock, Ids},
+    app::{App, Caller, Clock, Error, Ids},
     config::Database,
     telemetry,
 };
@@ -29,7 +34,7 @@ pub struct Cli {
     database: Database,
 
     /// What to log, in tracing's words: error, warn, info, debug, or roster=debug
-    #[arg(long, env = "ROSTER_LOG", value_name = "FILTER", global = true)]
+    #[arg(long, env = "ROSTER_LOG", value_name = "FILTER", global = true, value_parser = telemetry::filter)]
     log: Option<String>,
 
     /// How to log; JSON unless standard error is a terminal
@@ -93,6 +98,19 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
+/// The operator of the host, acting for an organization.
+async fn operator_of(app: &App, org: OrganizationId) -> anyhow::Result<Caller> {
+    found(app.operator_of(org).await, || format!("there is no organization {org}"))
+}
+
+/// Says what was not found, where the app knows only that something was not.
+fn found<T>(result: Result<T, Error>, missing: impl FnOnce() -> String) -> anyhow::Result<T> {
+    result.map_err(|error| match error {
+        Error::NotFound => anyhow::Error::msg(missing()),
+        other => other.into(),
+    })
+}
+
 /// An argument that parses as a directory's type, with what is wrong with it as the message.
 fn checked<T: FromStr>(text: &str) -> Result<T, String>
 where
@@ -118,10 +136,14 @@ impl Told for Vec<roster_directory::Flaw> {
     }
 }
 
-/// A line of a listing: columns separated by tabs, an em dash where there is nothing.
-fn row<const N: usize>(columns: [&dyn fmt::Display; N]) {
-    let line = columns.map(ToString::to_string).join("\t");
-    println!("{line}");
+/// Prints a line of the result. `println!` would panic where nobody reads it to its end, as in `roster policy | head -1`.
+fn say(line: impl fmt::Display) -> io::Result<()> {
+    writeln!(io::stdout(), "{line}")
+}
+
+/// A line of a listing: columns separated by tabs, a dash where there is nothing.
+fn row<const N: usize>(columns: [&dyn fmt::Display; N]) -> io::Result<()> {
+    say(columns.map(ToString::to_string).join("\t"))
 }
 
 fn or_dash(value: Option<impl fmt::Display>) -> String {

@@ -22,6 +22,11 @@ pub enum LogFormat {
     Json,
 }
 
+/// A log filter in the words of `tracing`, if it is one.
+pub(crate) fn filter(text: &str) -> Result<String, String> {
+    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
 /// Starts logging to standard error. JSON unless that is a terminal, or the format is given.
 ///
 /// `filter` is in the words of `tracing` (`info`, `roster=debug`).

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
 
 use crate::{
     Error,
@@ -23,16 +23,19 @@ pub(super) fn open(path: &Path) -> Result<Connection, Error> {
     make_private(path)
         .map_err(|error| Error::Unusable(format!("cannot open the database file {}: {error}", path.display())))?;
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    connection.pragma_update(None, "cache_size", -32 * 1024)?; // KiB
 
-    let application_id: i32 = connection
-        .pragma_query_value(None, "application_id", |row| row.get(0))
-        .map_err(|_| Error::Unusable(format!("{} is not an SQLite database", path.display())))?;
-    let tables: i64 = connection.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
+    // The first look into the file.
+    let tables = connection.query_row("select count(*) from sqlite_schema", [], |row| row.get::<_, i64>(0));
+    let tables = tables.map_err(|error| match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => Error::Unusable(format!("{} is not an SQLite database", path.display())),
+        _ => error.into(),
+    })?;
+    let application_id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     if application_id != APPLICATION_ID && tables > 0 {
         return Err(Error::Unusable(format!("{} is another program's SQLite database", path.display())));
     }
 
+    connection.pragma_update(None, "cache_size", -32 * 1024)?; // KiB
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?; // bytes the log keeps after it was long

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use roster_directory::{KeyId, OrganizationId, Role, key::KeyName};
 
-use super::{checked, or_dash, row};
+use super::{checked, found, operator_of, or_dash, row, say};
 use crate::app::App;
 
 #[derive(Debug, Subcommand)]
@@ -54,12 +54,13 @@ impl KeyCommand {
     pub(super) async fn run(self, app: &App) -> anyhow::Result<()> {
         match self {
             KeyCommand::Create { org, role, name, expires } => {
-                let caller = app.operator_of(org).await?;
+                let caller = operator_of(app, org).await?;
                 let (key, token) = app.create_key(&caller, role, name, expires).await?;
                 eprintln!("The key is shown this once: keep it where secrets are kept.");
-                println!("created key {} {}", key.id, token.reveal());
+                say(format_args!("created key {} {}", key.id, token.reveal()))?;
             }
             KeyCommand::List { org } => {
+                operator_of(app, org).await?;
                 let now = app.clock().now();
                 for key in app.store().keys(org).await? {
                     let state = match (key.revoked_at, key.is_live(now)) {
@@ -68,18 +69,20 @@ impl KeyCommand {
                         (None, false) => "expired",
                     };
                     let end = or_dash(key.revoked_at.or(key.expires_at));
-                    row([&key.id, &key.role, &state, &key.created_at, &end, &key.name.as_str()]);
+                    row([&key.id, &key.role, &state, &key.created_at, &end, &key.name.as_str()])?;
                 }
             }
             KeyCommand::Revoke { org, id } => {
-                app.revoke_key(&app.operator_of(org).await?, id).await?;
-                println!("revoked key {id}");
+                let caller = operator_of(app, org).await?;
+                found(app.revoke_key(&caller, id).await, || format!("the organization has no key {id}"))?;
+                say(format_args!("revoked key {id}"))?;
             }
             KeyCommand::Rotate { org, id, grace } => {
-                let caller = app.operator_of(org).await?;
-                let (key, token) = app.rotate_key(&caller, id, grace).await?;
+                let caller = operator_of(app, org).await?;
+                let rotated = app.rotate_key(&caller, id, grace).await;
+                let (key, token) = found(rotated, || format!("the organization has no live key {id}"))?;
                 eprintln!("The key is shown this once: keep it where secrets are kept.");
-                println!("created key {} {}", key.id, token.reveal());
+                say(format_args!("created key {} {}", key.id, token.reveal()))?;
             }
         }
         Ok(())

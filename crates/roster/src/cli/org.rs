@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use roster_directory::organization::OrganizationName;
 
-use super::{checked, row};
+use super::{checked, row, say};
 use crate::app::App;
 
 #[derive(Debug, Subcommand)]
@@ -23,11 +23,11 @@ impl Org {
         match self {
             Org::Create { name } => {
                 let caller = app.create_organization(name).await?;
-                println!("created organization {}", caller.organization());
+                say(format_args!("created organization {}", caller.organization()))?;
             }
             Org::List => {
                 for organization in app.store().organizations().await? {
-                    row([&organization.id, &organization.created_at, &organization.name.as_str()]);
+                    row([&organization.id, &organization.created_at, &organization.name.as_str()])?;
                 }
             }
         }

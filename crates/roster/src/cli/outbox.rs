@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use roster_directory::OrganizationId;
 
-use super::row;
+use super::{operator_of, row};
 use crate::app::App;
 
 #[derive(Debug, Subcommand)]
@@ -22,8 +22,11 @@ pub(super) enum Outbox {
 impl Outbox {
     pub(super) async fn run(self, app: &App) -> anyhow::Result<()> {
         let Outbox::List { org, limit } = self;
+        if let Some(org) = org {
+            operator_of(app, org).await?;
+        }
         for owed in app.store().owed(org, limit).await? {
-            row([&owed.id, &owed.organization, &owed.kind.as_str(), &owed.user, &owed.at]);
+            row([&owed.id, &owed.organization, &owed.kind.as_str(), &owed.user, &owed.at])?;
         }
         Ok(())
     }

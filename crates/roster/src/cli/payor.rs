@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use roster_directory::{OrganizationId, payor::PayorName};
 
-use super::{checked, row};
+use super::{checked, operator_of, row, say};
 use crate::app::App;
 
 #[derive(Debug, Subcommand)]
@@ -29,12 +29,13 @@ impl PayorCommand {
     pub(super) async fn run(self, app: &App) -> anyhow::Result<()> {
         match self {
             PayorCommand::Create { org, name } => {
-                let payor = app.create_payor(&app.operator_of(org).await?, name).await?;
-                println!("created payor {}", payor.id);
+                let payor = app.create_payor(&operator_of(app, org).await?, name).await?;
+                say(format_args!("created payor {}", payor.id))?;
             }
             PayorCommand::List { org } => {
+                operator_of(app, org).await?;
                 for payor in app.store().payors(org).await? {
-                    row([&payor.id, &payor.created_at, &payor.name.as_str()]);
+                    row([&payor.id, &payor.created_at, &payor.name.as_str()])?;
                 }
             }
         }

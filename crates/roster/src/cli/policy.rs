@@ -1,12 +1,13 @@
 //! `roster policy`: who may create and read whom, from the one table.
 
+use super::say;
 use roster_directory::{Role, RoleSet};
 
 /// A row per key's role: the role, what it may create, what it may read.
 pub(super) fn run() -> anyhow::Result<()> {
-    println!("A key of this role\tmay create, assign, change\tmay read");
+    say("A key of this role\tmay create, assign, change\tmay read")?;
     for role in Role::ALL {
-        println!("{role}\t{}\t{}", names(role.may_create()), names(role.may_read()));
+        say(format_args!("{role}\t{}\t{}", names(role.may_create()), names(role.may_read())))?;
     }
     Ok(())
 }

@@ -61,9 +61,12 @@ impl Serve {
         };
         let scheme = if tls.is_some() { "https" } else { "http" };
         if self.demo {
-            print!("{}", demo::prepare(&app).await?.greeting(&format!("{scheme}://{address}")));
+            let greeting = demo::prepare(&app).await?.greeting(&format!("{scheme}://{address}"));
+            super::say(greeting.trim_end())?;
         }
 
+        // Before it is said that the server listens: whoever waits for that may stop it at once.
+        let mut signals = Signals::new()?;
         let (stop, stopping) = watch::channel(false);
         let face = Face::new(app, &config, metrics.clone());
         let limits =
@@ -91,7 +94,6 @@ impl Serve {
             }
             anyhow::Ok(())
         };
-        let mut signals = Signals::new()?;
         let told_to_stop = async {
             signals.next().await;
             tracing::info!("stopping: requests under way are finished");

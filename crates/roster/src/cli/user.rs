@@ -11,7 +11,7 @@ use roster_directory::{
     user::{Demographics, Email, EmailKey, Line, PersonName, Warning},
 };
 
-use super::{Told, checked, key::role, or_dash, row};
+use super::{Told, checked, found, key::role, operator_of, or_dash, row, say};
 use crate::app::App;
 
 #[derive(Debug, Subcommand)]
@@ -113,7 +113,7 @@ impl UserCommand {
 
 impl Create {
     async fn run(self, app: &App) -> anyhow::Result<()> {
-        let caller = app.operator_of(self.org).await?;
+        let caller = operator_of(app, self.org).await?;
         let new = NewUser {
             email: self.email,
             role: self.role,
@@ -142,7 +142,7 @@ impl Create {
                 Warning::PhoneUnreachable => eprintln!("warning: no text message can reach this phone number"),
             }
         }
-        println!("created user {}", created.user.id);
+        say(format_args!("created user {}", created.user.id))?;
         Ok(())
     }
 }
@@ -158,11 +158,11 @@ impl List {
             page: Page { number: self.page, size: self.page_size },
         };
         let page = query.page;
-        let listing = app.list_users(&app.operator_of(self.org).await?, query).await?;
+        let listing = app.list_users(&operator_of(app, self.org).await?, query).await?;
         for user in &listing.users {
             let email = or_dash(user.email.as_ref().map(Email::as_str));
             let (last, first) = (user.last_name.as_str(), user.first_name.as_str());
-            row([&user.id, &user.role, &user.created_at, &last, &first, &email]);
+            row([&user.id, &user.role, &user.created_at, &last, &first, &email])?;
         }
         eprintln!("page {} of {}, {} users", page.number, page.count(listing.total), listing.total);
         Ok(())
@@ -170,33 +170,33 @@ impl List {
 }
 
 async fn show(app: &App, org: OrganizationId, id: UserId) -> anyhow::Result<()> {
-    let caller = app.operator_of(org).await?;
-    let user = app.user(&caller, id).await?;
+    let caller = operator_of(app, org).await?;
+    let user = found(app.user(&caller, id).await, || format!("the organization has no user {id}"))?;
     let payors = app.store().payors_of(org, id).await?;
     let payors: Vec<_> = payors.iter().map(|payor| format!("{} {}", payor.id, payor.name.as_str())).collect();
     let line = |line: &Option<Line>| or_dash(line.as_ref().map(Line::as_str));
     let more = &user.demographics;
-    row([&"publicId", &user.id]);
-    row([&"firstName", &user.first_name.as_str()]);
-    row([&"lastName", &user.last_name.as_str()]);
-    row([&"email", &or_dash(user.email.as_ref().map(Email::as_str))]);
-    row([&"role", &user.role]);
-    row([&"phoneNumber", &or_dash(user.phone.as_ref().map(PhoneNumber::as_str))]);
-    row([&"phoneForSMS", &or_dash(user.phone.as_ref().and_then(PhoneNumber::e164))]);
-    row([&"npiNumber", &or_dash(user.npi.as_ref().map(NpiNumber::as_str))]);
-    row([&"npiCheckDigit", &or_dash(user.npi.as_ref().map(|npi| if npi.is_valid() { "right" } else { "wrong" }))]);
-    row([&"shouldSendSMS", &user.should_send_sms]);
-    row([&"recertificationDate", &or_dash(user.recertification.map(|date| date.at()))]);
-    row([&"recertificationDay", &or_dash(user.recertification.map(|date| date.day()))]);
-    row([&"providerPayors", &or_dash(Some(payors.join(", ")).filter(|payors| !payors.is_empty()))]);
-    row([&"sex", &line(&more.sex)]);
-    row([&"caregiverId", &or_dash(more.caregiver)]);
-    row([&"birthDate", &or_dash(more.birth_date)]);
-    row([&"addressLine1", &line(&more.address_line1)]);
-    row([&"addressLine2", &line(&more.address_line2)]);
-    row([&"city", &line(&more.city)]);
-    row([&"state", &line(&more.state)]);
-    row([&"postalCode", &line(&more.postal_code)]);
-    row([&"createdAt", &user.created_at]);
+    row([&"publicId", &user.id])?;
+    row([&"firstName", &user.first_name.as_str()])?;
+    row([&"lastName", &user.last_name.as_str()])?;
+    row([&"email", &or_dash(user.email.as_ref().map(Email::as_str))])?;
+    row([&"role", &user.role])?;
+    row([&"phoneNumber", &or_dash(user.phone.as_ref().map(PhoneNumber::as_str))])?;
+    row([&"phoneForSMS", &or_dash(user.phone.as_ref().and_then(PhoneNumber::e164))])?;
+    row([&"npiNumber", &or_dash(user.npi.as_ref().map(NpiNumber::as_str))])?;
+    row([&"npiCheckDigit", &or_dash(user.npi.as_ref().map(|npi| if npi.is_valid() { "right" } else { "wrong" }))])?;
+    row([&"shouldSendSMS", &user.should_send_sms])?;
+    row([&"recertificationDate", &or_dash(user.recertification.map(|date| date.at()))])?;
+    row([&"recertificationDay", &or_dash(user.recertification.map(|date| date.day()))])?;
+    row([&"providerPayors", &or_dash(Some(payors.join(", ")).filter(|payors| !payors.is_empty()))])?;
+    row([&"sex", &line(&more.sex)])?;
+    row([&"caregiverId", &or_dash(more.caregiver)])?;
+    row([&"birthDate", &or_dash(more.birth_date)])?;
+    row([&"addressLine1", &line(&more.address_line1)])?;
+    row([&"addressLine2", &line(&more.address_line2)])?;
+    row([&"city", &line(&more.city)])?;
+    row([&"state", &line(&more.state)])?;
+    row([&"postalCode", &line(&more.postal_code)])?;
+    row([&"createdAt", &user.created_at])?;
     Ok(())
 }

@@ -2,16 +2,21 @@
 
 use std::{
     ffi::OsStr,
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Read},
     net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::{Mutex, mpsc},
     time::Duration,
 };
 
 use serde_json::Value;
 
 use crate::postgres;
+use crate::wire::Wire;
+
+/// How long a test waits for what should come at once: so that none can hang, and none fails on a slow machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A folder with a database, and the binary to use on it.
 pub(crate) struct Binary {
@@ -56,12 +61,30 @@ impl Binary {
         self.command(arguments).output().expect("the binary starts")
     }
 
-    /// Runs a command that must succeed, and returns the last word it prints.
-    pub(crate) fn last_word<const N: usize>(&self, arguments: [&str; N]) -> String {
+    /// Runs a command that must succeed, and returns what it prints.
+    pub(crate) fn print<const N: usize>(&self, arguments: [&str; N]) -> String {
         let output = self.run(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        let printed = String::from_utf8(output.stdout).expect("UTF-8");
-        printed.split_whitespace().next_back().expect("something printed").to_owned()
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    /// Runs a command that must succeed, and returns the last word it prints.
+    pub(crate) fn last_word<const N: usize>(&self, arguments: [&str; N]) -> String {
+        self.print(arguments).split_whitespace().next_back().expect("something printed").to_owned()
+    }
+
+    /// Runs a command that must fail: its exit code and what it complains of, with the folder's name left out. It must
+    /// have printed no result.
+    pub(crate) fn complaint<const N: usize>(&self, arguments: [&str; N]) -> String {
+        self.complaint_of(self.command(arguments))
+    }
+
+    /// The same for a command that was prepared.
+    pub(crate) fn complaint_of(&self, mut command: Command) -> String {
+        let ended = Server::start(&mut command).end();
+        assert_eq!(ended.printed, "", "a failure has no result");
+        let code = ended.code.expect("an exit code");
+        format!("{code}: {}", ended.log.trim_end().replace(&self.path().display().to_string(), "DIR"))
     }
 
     /// Makes an organization and an ADMIN key of it.
@@ -78,25 +101,35 @@ impl Binary {
 
     /// Starts a server by a command that was prepared.
     pub(crate) fn serve_by(&self, mut command: Command, flags: &[&str]) -> Server {
-        let mut child =
-            command.args(flags).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
-        let mut log = BufReader::new(child.stderr.take().expect("piped"));
-        let mut said = String::new();
-        let address = loop {
-            let mut line = String::new();
-            if log.read_line(&mut line).expect("a log in UTF-8") == 0 {
-                panic!("the server did not start: {said}");
-            }
-            let address = serde_json::from_str::<Value>(&line).ok().and_then(|line| {
-                let listening = line["message"].as_str()?.starts_with("listening on");
-                line["address"].as_str().filter(|_| listening)?.parse().ok()
-            });
-            said.push_str(&line);
-            if let Some(address) = address {
-                break address;
-            }
-        };
-        Server { child, address, log: Some(log), said }
+        let mut server = Server::start(command.args(flags));
+        server.address = server.address_after("listening on");
+        server
+    }
+}
+
+/// What a process writes, line by line. In a mutex only so that threads may share a server.
+type Lines = Mutex<mpsc::Receiver<String>>;
+
+/// Reads all the time: a process whose lines nobody takes would stop in the middle of one.
+fn lines_of(stream: impl Read + Send + 'static) -> Lines {
+    let (sender, lines) = mpsc::channel();
+    let read = BufReader::new(stream).lines().map_while(Result::ok);
+    std::thread::spawn(move || read.map(|line| sender.send(line + "\n")).all(|sent| sent.is_ok()));
+    Mutex::new(lines)
+}
+
+fn next_of(lines: &mut Lines) -> Result<String, mpsc::RecvTimeoutError> {
+    lines.get_mut().expect("nobody locks it").recv_timeout(PATIENCE)
+}
+
+/// Everything up to the end of the stream.
+fn rest_of(lines: &mut Lines, mut text: String) -> String {
+    loop {
+        match next_of(lines) {
+            Ok(line) => text.push_str(&line),
+            Err(mpsc::RecvTimeoutError::Disconnected) => return text,
+            Err(mpsc::RecvTimeoutError::Timeout) => panic!("the server does not end: {text}"),
+        }
     }
 }
 
@@ -104,21 +137,64 @@ impl Binary {
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
-    log: Option<BufReader<std::process::ChildStderr>>,
+    log: Lines,
+    out: Lines,
     said: String,
 }
 
 impl Server {
+    fn start(command: &mut Command) -> Self {
+        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary starts");
+        let log = lines_of(child.stderr.take().expect("piped"));
+        let out = lines_of(child.stdout.take().expect("piped"));
+        Server { child, address: SocketAddr::from(([0; 4], 0)), log, out, said: String::new() }
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
+    /// Waits until the log says where the metrics are.
+    pub(crate) fn metrics_address(&mut self) -> SocketAddr {
+        self.address_after("metrics on")
+    }
+
+    /// Waits for a line of the log that starts like this, and returns it.
+    pub(crate) fn logged(&mut self, start: &str) -> Value {
+        loop {
+            let Ok(line) = next_of(&mut self.log) else {
+                panic!("the server did not say {start:?}, but: {}", self.said)
+            };
+            self.said.push_str(&line);
+            if let Ok(line) = serde_json::from_str::<Value>(&line)
+                && line["message"].as_str().is_some_and(|message| message.starts_with(start))
+            {
+                return line;
+            }
+        }
+    }
+
+    fn address_after(&mut self, start: &str) -> SocketAddr {
+        self.logged(start)["address"].as_str().expect("a line with an address").parse().expect("an address")
+    }
+
     /// A connection with time limits, so that no test can hang.
     pub(crate) fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).expect("the server accepts");
-        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
-        stream.set_write_timeout(Some(Duration::from_secs(60))).expect("a timeout");
-        stream
+        self.try_connect().expect("the server accepts")
+    }
+
+    /// The same where the server may be gone.
+    pub(crate) fn try_connect(&self) -> std::io::Result<TcpStream> {
+        let stream = TcpStream::connect(self.address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        Ok(stream)
+    }
+
+    /// A connection to say anything at all on.
+    pub(crate) fn wire(&self) -> Wire<TcpStream> {
+        Wire::over(self.connect())
     }
 
     /// One request on a connection of its own.
@@ -128,17 +204,16 @@ impl Server {
 
     /// The same where the server may be gone.
     pub(crate) fn try_request(&self, method: &str, path: &str, key: &str, body: &str) -> std::io::Result<(u16, Value)> {
-        let mut stream = TcpStream::connect(self.address)?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer)?;
-        parse_answer(&answer).ok_or_else(|| std::io::ErrorKind::UnexpectedEof.into())
+        let mut wire = Wire::over(self.try_connect()?);
+        wire.try_send(crate::wire::request(method, path, key, body))?;
+        let answer = wire.try_answer()?.ok_or(std::io::ErrorKind::UnexpectedEof)?;
+        Ok((answer.status, answer.json()))
+    }
+
+    /// Creates a user with this e-mail.
+    pub(crate) fn create(&self, key: &str, email: &str) -> (u16, Value) {
+        let body = format!(r#"{{"firstName":"Jane","lastName":"Doe","email":"{email}"}}"#);
+        self.request("POST", "/api/v1/users", key, &body)
     }
 
     /// Sends a signal by its name: TERM, INT, KILL.
@@ -148,12 +223,40 @@ impl Server {
     }
 
     /// Waits for its end: the exit code (`None`: by a signal), and all it logged.
-    pub(crate) fn wait(mut self) -> (Option<i32>, String) {
-        let mut log = self.log.take().expect("waited for once");
-        log.read_to_string(&mut self.said).expect("a log in UTF-8");
-        let status = self.child.wait().expect("it ends");
-        (status.code(), std::mem::take(&mut self.said))
+    pub(crate) fn wait(self) -> (Option<i32>, String) {
+        let ended = self.end();
+        (ended.code, ended.log)
     }
+
+    /// Waits for its end: everything about it.
+    pub(crate) fn end(mut self) -> Ended {
+        let log = rest_of(&mut self.log, std::mem::take(&mut self.said));
+        let printed = rest_of(&mut self.out, String::new());
+        let status = self.child.wait().expect("it ends");
+        Ended { code: status.code(), log, printed }
+    }
+
+    /// Waits until it has printed a line that starts like this, and returns everything up to it.
+    pub(crate) fn printed(&mut self, start: &str) -> String {
+        let mut printed = String::new();
+        loop {
+            let Ok(line) = next_of(&mut self.out) else { panic!("the server did not print {start:?}, but: {printed}") };
+            printed.push_str(&line);
+            if line.starts_with(start) {
+                return printed;
+            }
+        }
+    }
+}
+
+/// What a server left.
+pub(crate) struct Ended {
+    /// `None`: by a signal.
+    pub(crate) code: Option<i32>,
+    /// All of its log.
+    pub(crate) log: String,
+    /// All of its standard output.
+    pub(crate) printed: String,
 }
 
 impl Drop for Server {
@@ -162,12 +265,4 @@ impl Drop for Server {
         drop(self.child.kill());
         drop(self.child.wait());
     }
-}
-
-/// The status and the JSON body of a whole answer; `None` if it is cut off.
-pub(crate) fn parse_answer(bytes: &[u8]) -> Option<(u16, Value)> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    let status = head.split(' ').nth(1)?.parse().ok()?;
-    Some((status, serde_json::from_str(body).ok()?))
 }

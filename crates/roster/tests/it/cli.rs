@@ -1,1 +1,10 @@
 //! The commands, as an operator types them.
+
+mod command;
+pub(crate) mod demo;
+mod key;
+mod org;
+mod outbox;
+mod payor;
+mod policy;
+mod user;

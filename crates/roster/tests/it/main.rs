@@ -14,3 +14,4 @@ mod tidy;
 mod binary;
 mod postgres;
 mod roster;
+mod wire;

@@ -1,8 +1,11 @@
 //! Against other people's programs: each test says what it needs.
 
+mod demo;
+mod disk;
 mod docs_page;
 mod openapi;
 mod postgres;
 mod program;
 mod schemathesis;
+mod sync;
 mod zod;

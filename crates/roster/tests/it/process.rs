@@ -1,1 +1,12 @@
 //! The real binary, over real sockets, while bad things happen.
+
+mod connections;
+mod crash;
+mod database;
+mod drain;
+mod framing;
+mod metrics;
+mod race;
+mod redaction;
+mod slow;
+mod tls;

@@ -6,7 +6,7 @@ use axum::{
 };
 use hyper::{
     StatusCode,
-    header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
+    header::{CONNECTION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use roster_directory::{Flaw, Issue, issue::Code};
 use serde::Serialize;
@@ -69,16 +69,16 @@ impl IntoResponse for Refusal {
                 with(response, RETRY_AFTER, seconds.into())
             }
             Refusal::TooLarge => {
-                plain_json(StatusCode::PAYLOAD_TOO_LARGE, br#"{"error":"Request body is over 64 KiB"}"#)
+                closing(plain_json(StatusCode::PAYLOAD_TOO_LARGE, br#"{"error":"Request body is over 64 KiB"}"#))
             }
             Refusal::NotJson => plain_json(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 br#"{"error":"Content-Type must be application/json, without Content-Encoding"}"#,
             ),
             Refusal::TooSlow => {
-                plain_json(StatusCode::REQUEST_TIMEOUT, br#"{"error":"Request body did not arrive in time"}"#)
+                closing(plain_json(StatusCode::REQUEST_TIMEOUT, br#"{"error":"Request body did not arrive in time"}"#))
             }
-            Refusal::Truncated => invalid(&[Flaw::new(Code::Custom, "Request body is incomplete").at([])]),
+            Refusal::Truncated => closing(invalid(&[Flaw::new(Code::Custom, "Request body is incomplete").at([])])),
             Refusal::App(error) => of_app(error),
         }
     }
@@ -106,6 +106,12 @@ fn of_app(error: Error) -> Response {
 fn with(mut response: Response, name: hyper::header::HeaderName, value: HeaderValue) -> Response {
     response.headers_mut().insert(name, value);
     response
+}
+
+/// Says that the connection ends with this answer, as it does when a body was not read to its end (RFC 9112 §9.6): a
+/// client that keeps connections would lose its next request on it.
+fn closing(response: Response) -> Response {
+    with(response, CONNECTION, HeaderValue::from_static("close"))
 }
 
 /// 500, of which the client learns nothing.

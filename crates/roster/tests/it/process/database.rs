@@ -1,0 +1,186 @@
+//! Databases that cannot be used, each refused in one clear line; and one that two processes use at once.
+
+use insta::assert_snapshot;
+use rusqlite::Connection;
+
+use crate::binary::Binary;
+
+/// `roster serve` on a database that it must refuse.
+fn refused(binary: &Binary) -> String {
+    binary.complaint(["serve", "--listen", "127.0.0.1:0"])
+}
+
+#[test]
+fn a_database_newer_than_the_binary_is_refused() {
+    let binary = Binary::new();
+    binary.organization_with_admin();
+    let insert = "insert into schema_migration values (99, '0099_tomorrow.sql', x'00')";
+    Connection::open(binary.database()).expect("the file").execute(insert, []).expect("a row");
+    assert_snapshot!(refused(&binary), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 2, and this Roster (0.1.0) knows schemas up to 1: start the newer Roster it was last used with");
+    assert_snapshot!(binary.complaint(["org", "list"]), @"1: roster: the database has schema 2, and this Roster (0.1.0) knows schemas up to 1: start the newer Roster it was last used with");
+}
+
+#[test]
+fn a_database_of_another_build_is_refused() {
+    let binary = Binary::new();
+    binary.organization_with_admin();
+    let update = "update schema_migration set sha256 = x'00'";
+    Connection::open(binary.database()).expect("the file").execute(update, []).expect("a row");
+    assert_snapshot!(refused(&binary), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database was made by another build of migration 0001_directory.sql: this Roster cannot tell what it contains");
+}
+
+#[test]
+fn another_programs_database_is_refused_and_left_alone() {
+    let binary = Binary::new();
+    let theirs = Connection::open(binary.database()).expect("a file");
+    theirs.execute_batch("create table recipe (name text)").expect("a table");
+    drop(theirs);
+    let before = std::fs::read(binary.database()).expect("the file");
+    assert_snapshot!(refused(&binary), @"1: roster: cannot use the database sqlite:DIR/roster.db: DIR/roster.db is another program's SQLite database");
+    assert_eq!(std::fs::read(binary.database()).expect("the file"), before);
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused_and_left_alone() {
+    for text in ["not a database\n", &"not a database\n".repeat(1_000)] {
+        let binary = Binary::new();
+        std::fs::write(binary.database(), text).expect("written");
+        assert_eq!(
+            refused(&binary),
+            "1: roster: cannot use the database sqlite:DIR/roster.db: DIR/roster.db is not an SQLite database"
+        );
+        assert_eq!(std::fs::read_to_string(binary.database()).expect("the file"), text);
+    }
+}
+
+#[test]
+fn a_database_cut_short_is_refused() {
+    let binary = Binary::new();
+    binary.organization_with_admin();
+    let bytes = std::fs::read(binary.database()).expect("the file");
+    std::fs::write(binary.database(), &bytes[..bytes.len() / 2]).expect("written");
+    let complaint = refused(&binary);
+    assert!(complaint.starts_with("1: roster: cannot use the database sqlite:DIR/roster.db: "), "{complaint}");
+    assert!(complaint.contains("malformed"), "{complaint}");
+}
+
+#[test]
+fn a_folder_that_does_not_exist_is_not_made() {
+    let binary = Binary::new();
+    let database = format!("sqlite:{}/missing/roster.db", binary.path().display());
+    assert_snapshot!(
+        binary.complaint(["serve", "--listen", "127.0.0.1:0", "--database", &database]), @"1: roster: cannot use the database sqlite:DIR/missing/roster.db: cannot open the database file DIR/missing/roster.db: No such file or directory (os error 2)");
+    assert!(!binary.path().join("missing").exists());
+}
+
+#[test]
+fn a_folder_is_no_database() {
+    let binary = Binary::new();
+    std::fs::create_dir(binary.database()).expect("a folder");
+    assert_snapshot!(refused(&binary), @"1: roster: cannot use the database sqlite:DIR/roster.db: cannot open the database file DIR/roster.db: Is a directory (os error 21)");
+}
+
+#[test]
+fn an_engine_that_is_not_there_yet_is_a_misuse() {
+    let binary = Binary::new();
+    assert_snapshot!(binary.complaint(["org", "list", "--database", "postgres://localhost/roster"]), @"
+    2: error: invalid value 'postgres://localhost/roster' for '--database <URL>': this version of Roster has no PostgreSQL engine yet: use sqlite:PATH
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(binary.complaint(["org", "list", "--database", "roster.db"]), @"
+    2: error: invalid value 'roster.db' for '--database <URL>': a database is sqlite:PATH, for example sqlite:roster.db
+
+    For more information, try '--help'.
+    ");
+}
+
+#[test]
+#[cfg(unix)]
+fn only_the_owner_can_read_the_files() {
+    use std::os::unix::fs::PermissionsExt;
+    let binary = Binary::new();
+    let (_, key) = binary.organization_with_admin();
+    let server = binary.serve(&[]);
+    assert_eq!(server.create(&key, "jane@example.com").0, 200);
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(binary.path()).expect("the folder") {
+        let entry = entry.expect("a file");
+        names.push(entry.file_name().into_string().expect("UTF-8"));
+        assert_eq!(entry.metadata().expect("a mode").permissions().mode() & 0o777, 0o600, "{names:?}");
+    }
+    names.sort();
+    assert_eq!(names, ["roster.db", "roster.db-shm", "roster.db-wal"]);
+}
+
+#[test]
+fn an_address_in_use_is_refused() {
+    let binary = Binary::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("its address").to_string();
+    let complaint = binary.complaint(["serve", "--listen", &address]).replace(&address, "ADDRESS");
+    assert_snapshot!(complaint, @"1: roster: cannot listen on ADDRESS: Address already in use (os error 98)");
+    let complaint = binary.complaint(["serve", "--listen", "127.0.0.1:0", "--metrics-listen", &address]);
+    assert_snapshot!(complaint.replace(&address, "ADDRESS"), @"1: roster: cannot listen on ADDRESS: Address already in use (os error 98)");
+}
+
+#[test]
+fn two_servers_on_one_file_see_each_others_users_at_once() {
+    let binary = Binary::new();
+    let (_, key) = binary.organization_with_admin();
+    let servers = [binary.serve(&[]), binary.serve(&[])];
+    for nth in 0..40 {
+        let (one, other) = (&servers[nth % 2], &servers[(nth + 1) % 2]);
+        let (status, created) = one.create(&key, &format!("user{nth}@example.com"));
+        assert_eq!(status, 200, "{created}");
+        let id = created["user"]["publicId"].as_str().expect("an id");
+        assert_eq!(other.request("GET", &format!("/api/v1/users/{id}"), &key, "").0, 200);
+        let (_, list) = other.request("GET", "/api/v1/users", &key, "");
+        assert_eq!((&list["data"][0]["publicId"], &list["pagination"]["totalCount"]), (&id.into(), &(nth + 1).into()));
+        assert_eq!(other.create(&key, &format!("USER{nth}@example.com")).0, 400, "the e-mail is taken there too");
+    }
+}
+
+#[test]
+fn two_servers_on_one_file_write_at_the_same_time() {
+    let binary = Binary::new();
+    let (_, key) = binary.organization_with_admin();
+    let servers = [binary.serve(&[]), binary.serve(&[])];
+    std::thread::scope(|scope| {
+        for client in 0..8 {
+            let (server, key) = (&servers[client % 2], &key);
+            scope.spawn(move || {
+                for nth in 0..25 {
+                    let (status, answer) = server.create(key, &format!("user{client}.{nth}@example.com"));
+                    assert_eq!(status, 200, "{answer}");
+                }
+            });
+        }
+    });
+    for server in servers {
+        let (_, list) = server.request("GET", "/api/v1/users", &key, "");
+        assert_eq!(list["pagination"]["totalCount"], 200);
+    }
+}
+
+#[test]
+fn a_key_revoked_by_the_command_line_is_refused_by_running_servers_on_the_next_request() {
+    let binary = Binary::new();
+    let (org, _) = binary.organization_with_admin();
+    let servers = [binary.serve(&[]), binary.serve(&[])];
+    for _ in 0..5 {
+        let key = binary.last_word(["key", "create", "--org", &org, "--role", "ADMIN", "--name", "short-lived"]);
+        let mut wires = servers.each_ref().map(|server| server.wire());
+        for wire in &mut wires {
+            for _ in 0..2 {
+                assert_eq!(wire.send(crate::wire::get("/api/v1/users", &key)).answer().status, 200);
+            }
+        }
+        let id = key.strip_prefix("roster_").and_then(|rest| rest.split('_').next()).expect("a key");
+        assert_eq!(binary.last_word(["key", "revoke", "--org", &org, &format!("key_{id}")]), format!("key_{id}"));
+        for wire in &mut wires {
+            let answer = wire.send(crate::wire::get("/api/v1/users", &key)).answer();
+            assert_eq!(answer.to_string(), r#"401 {"error":"Invalid API key"}"#);
+        }
+    }
+}

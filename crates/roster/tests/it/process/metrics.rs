@@ -1,0 +1,83 @@
+//! The metrics listener: counts what was answered, names nobody, and is not the API's.
+
+use std::net::{SocketAddr, TcpStream};
+
+use crate::{
+    binary::{Binary, PATIENCE},
+    wire::{Wire, get, request},
+};
+
+#[test]
+fn answers_are_counted_by_route_and_status() {
+    let binary = Binary::new();
+    let (_, key) = binary.organization_with_admin();
+    let mut server = binary.serve(&["--metrics-listen", "127.0.0.1:0"]);
+    let metrics = server.metrics_address();
+
+    let mut wire = server.wire();
+    let created = wire.send(request("POST", "/api/v1/users", &key, r#"{"firstName":"Ann","lastName":"Lee"}"#)).answer();
+    let id = created.json()["user"]["publicId"].as_str().expect("an id").to_owned();
+    for (path, times) in [(format!("/api/v1/users/{id}"), 3), ("/api/v1/users".to_owned(), 2), (format!("/{id}"), 1)] {
+        for _ in 0..times {
+            wire.send(get(&path, &key)).answer();
+        }
+    }
+    wire.send(get("/api/v1/users", "no key")).answer();
+
+    let counted = scrape(metrics);
+    for line in [
+        r#"roster_http_answers_total{route="CreateUser",status="200"} 1"#,
+        r#"roster_http_answers_total{route="GetUser",status="200"} 3"#,
+        r#"roster_http_answers_total{route="ListUsers",status="200"} 2"#,
+        r#"roster_http_answers_total{route="ListUsers",status="401"} 1"#,
+        r#"roster_http_answers_total{route="Other",status="404"} 1"#,
+        r#"roster_http_answer_seconds_count{route="GetUser"} 3"#,
+        "roster_http_connections 1",
+        "roster_http_connections_refused_total 0",
+    ] {
+        assert!(counted.lines().any(|counted| counted == line), "{line} is missing in:\n{counted}");
+    }
+    for secret in [id.as_str(), &key, "Ann", "Lee", "/api"] {
+        assert!(!counted.contains(secret), "{secret} is in:\n{counted}");
+    }
+}
+
+#[test]
+fn metrics_and_the_api_do_not_share_a_listener() {
+    let binary = Binary::new();
+    let (_, key) = binary.organization_with_admin();
+    let mut server = binary.serve(&["--metrics-listen", "127.0.0.1:0"]);
+    let metrics = server.metrics_address();
+    assert_eq!(server.request("GET", "/metrics", &key, "").0, 404);
+    assert_eq!(metrics_wire(metrics).send(get("/api/v1/users", &key)).answer().status, 404);
+    assert_eq!(metrics_wire(metrics).send(get("/metrics", "")).answer().status, 200);
+    server.signal("TERM");
+    assert_eq!(server.wait().0, Some(0));
+}
+
+#[test]
+fn a_connection_turned_away_is_counted() {
+    let binary = Binary::new();
+    let mut server = binary.serve(&["--metrics-listen", "127.0.0.1:0", "--max-connections", "1"]);
+    let metrics = server.metrics_address();
+    let mut first = server.wire();
+    first.send(get("/healthz", "")).answer();
+    assert_eq!(server.wire().answer().status, 503);
+    let counted = scrape(metrics);
+    assert!(counted.contains("\nroster_http_connections_refused_total 1\n"), "{counted}");
+    assert!(counted.contains("\nroster_http_connections 1\n"), "{counted}");
+}
+
+/// What the metrics listener answers.
+pub(super) fn scrape(metrics: SocketAddr) -> String {
+    let answer = metrics_wire(metrics).send(get("/metrics", "")).answer();
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("content-type"), Some("application/openmetrics-text; version=1.0.0; charset=utf-8"));
+    answer.body
+}
+
+fn metrics_wire(metrics: SocketAddr) -> Wire<TcpStream> {
+    let stream = TcpStream::connect(metrics).expect("the metrics listener accepts");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    Wire::over(stream)
+}
