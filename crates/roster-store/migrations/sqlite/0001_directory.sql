@@ -93,9 +93,9 @@ create table audit (
 create table outbox (
     number       integer primary key,
     organization integer not null,
-    id           text    not null unique,
+    id           text    not null,
     kind         text    not null,
-    user         text    not null,
+    user_id      text    not null,
     created_at   integer not null
 ) strict;
 create index outbox_of_organization on outbox (organization, number);

@@ -403,7 +403,7 @@ impl Tenant {
         ])?;
         self.audits += 1;
         for message in &change.owed {
-            let sql = "insert into outbox (organization, id, kind, user, created_at) values (?1, ?2, ?3, ?4, ?5)";
+            let sql = "insert into outbox (organization, id, kind, user_id, created_at) values (?1, ?2, ?3, ?4, ?5)";
             connection.prepare_cached(sql)?.execute(params![
                 self.number,
                 message.id.as_str(),

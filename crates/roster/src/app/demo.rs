@@ -104,7 +104,7 @@ struct Person(&'static str, &'static str, Role, Option<i64>);
 
 use Role::*;
 
-const STAFF: [Person; 31] = [
+const STAFF: [Person; 30] = [
     Person("Grace", "Holloway", Admin, None),
     Person("Peter", "Lindqvist", ClinicalSuperadmin, Some(410)),
     Person("Naomi", "Castellanos", ClinicalAdmin, Some(288)),
@@ -112,8 +112,7 @@ const STAFF: [Person; 31] = [
     Person("Ingrid", "Sørensen", SchedulingManager, None),
     Person("Marcus", "Oyelaran", SchedulingManager, None),
     Person("Hannah", "Brightwater", BillingManager, None),
-    Person("Louis", "Fontaine", BillingManager, None),
-    Person("Vera", "Lindholm", HippBillingManager, None),
+    Person("Louis", "Fontaine", HippBillingManager, None),
     Person("Dolores", "Whitaker", PayrollAdmin, None),
     Person("Amara", "Nwosu", Clinician, Some(512)),
     Person("Daniel", "Kowalczyk", Clinician, Some(37)),

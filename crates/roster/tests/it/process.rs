@@ -2,11 +2,11 @@
 
 mod connections;
 mod crash;
-mod database;
 mod drain;
 mod framing;
 mod metrics;
 mod race;
 mod redaction;
 mod slow;
+mod sqlite;
 mod tls;

@@ -181,7 +181,7 @@ fn assert_whole(database: &Path, users: usize) {
     let number = |sql: &str| file.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("a number") as usize;
     let sound: String = file.query_row("pragma integrity_check", [], |row| row.get(0)).expect("an answer");
     assert_eq!(sound, "ok");
-    assert_eq!(number("select count(*) from user"), users);
+    assert_eq!(number("select count(*) from users"), users);
     assert_eq!(number("select count(*) from audit where action = 'user.created'"), users);
     assert_eq!(number("select count(*) from outbox"), users);
     assert_eq!(number("select sum(users) from role_count"), users);

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::{
     binary::{Binary, PATIENCE, Server},
+    postgres,
     wire::{Wire, request},
 };
 
@@ -44,7 +45,7 @@ fn what_was_answered_survives_kill_9_once_and_whole() {
         assert_answered_users_are_there(&server, &key, &journal);
         let listed = list_all(&server, &key);
         assert!(journal.keys().all(|id| listed.contains(id)), "SEED={seed}: every answered user is listed");
-        assert_whole(&Connection::open(binary.database()).expect("the file"), &listed, &journal);
+        assert_whole(&Rows::of(&binary), &listed, &journal);
     }
     println!("{} users were answered", journal.lock().expect("clients do not panic").len());
 }
@@ -127,30 +128,64 @@ fn list_all(server: &Server, key: &str) -> BTreeSet<String> {
     ids
 }
 
-/// Looks into the file itself: no user without its audit entry, message and payor, nor any of these without a user.
-fn assert_whole(file: &Connection, listed: &BTreeSet<String>, journal: &Journal) {
-    let strings = |sql: &str| -> Vec<String> {
-        let mut statement = file.prepare(sql).expect("a query");
-        let rows = statement.query_map([], |row| row.get(0)).expect("rows");
-        rows.collect::<Result<_, _>>().expect("strings")
-    };
-    let number = |sql: &str| file.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("a number");
+/// The database itself, of whichever engine.
+enum Rows {
+    Sqlite(Connection),
+    Postgres(String),
+}
 
-    assert_eq!(strings("pragma integrity_check"), ["ok"]);
-    let users: HashSet<String> = strings("select id from user").into_iter().collect();
+impl Rows {
+    fn of(binary: &Binary) -> Self {
+        match postgres::cluster() {
+            Some(_) => Rows::Postgres(binary.database_url().to_owned()),
+            None => Rows::Sqlite(Connection::open(binary.database()).expect("the file")),
+        }
+    }
+
+    /// The first column of a query that both engines take.
+    fn strings(&self, sql: &str) -> Vec<String> {
+        match self {
+            Rows::Postgres(url) => postgres::psql(url, sql).lines().map(str::to_owned).collect(),
+            Rows::Sqlite(file) => {
+                let mut statement = file.prepare(&format!("select cast(x as text) from ({sql})")).expect("a query");
+                let rows = statement.query_map([], |row| row.get(0)).expect("rows");
+                rows.collect::<Result<_, _>>().expect("strings")
+            }
+        }
+    }
+
+    fn number(&self, sql: &str) -> i64 {
+        self.strings(sql).first().and_then(|number| number.parse().ok()).expect("a number")
+    }
+}
+
+/// Looks into the database itself: no user without its audit entry, message and payor, nor any of these without a user.
+fn assert_whole(rows: &Rows, listed: &BTreeSet<String>, journal: &Journal) {
+    let strings = |sql: &str| rows.strings(sql);
+    let users: HashSet<String> = strings("select id as x from users").into_iter().collect();
     assert_eq!(users, listed.iter().cloned().collect());
     assert!(users.len() >= journal.len());
     let once = |all: Vec<String>, what: &str| {
         assert_eq!(all.len(), users.len(), "{what}: one for each user");
         assert_eq!(all.into_iter().collect::<HashSet<_>>(), users, "{what}: one for each user");
     };
-    once(strings("select target from audit where action = 'user.created'"), "audit entries");
-    once(strings("select user from outbox"), "messages");
-    once(strings("select u.id from user_payor p left join user u on u.place = p.place"), "payors");
-    assert_eq!(number("select count(distinct email_key) from user"), users.len() as i64);
-    assert_eq!(number("select sum(users) from role_count"), users.len() as i64);
-    assert_eq!(number("select users from organization"), users.len() as i64, "no ordinal is skipped");
-    assert_eq!(number("select audits from organization"), number("select count(*) from audit"));
+    once(strings("select target as x from audit where action = 'user.created'"), "audit entries");
+    once(strings("select user_id as x from outbox"), "messages");
+    assert_eq!(rows.number("select count(distinct email_key) as x from users"), users.len() as i64);
+    assert_eq!(rows.number("select sum(users) as x from role_count"), users.len() as i64);
+    match rows {
+        Rows::Postgres(_) => once(strings("select user_id as x from user_payor"), "payors"),
+        Rows::Sqlite(file) => {
+            let payors = "select u.id as x from user_payor p left join users u on u.place = p.place";
+            once(strings(payors), "payors");
+            let counted = "select users as x from organization";
+            assert_eq!(rows.number(counted), users.len() as i64, "no ordinal is skipped");
+            let entries = rows.number("select count(*) as x from audit");
+            assert_eq!(rows.number("select audits as x from organization"), entries);
+            let sound: String = file.query_row("pragma integrity_check", [], |row| row.get(0)).expect("an answer");
+            assert_eq!(sound, "ok");
+        }
+    }
 }
 
 /// From the environment variable `SEED`, or a new one.

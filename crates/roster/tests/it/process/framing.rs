@@ -149,9 +149,9 @@ fn a_body_that_is_shorter_than_it_said_creates_nobody() {
     let broken_off = post(&format!("Transfer-Encoding: chunked\r\n\r\n25\r\n{BODY}\r\n"));
     assert_snapshot!(framing.say(&broken_off), @r#"408 close {"error":"Request body did not arrive in time"}"#);
     let not_hex = post(&format!("Transfer-Encoding: chunked\r\n\r\nzz\r\n{BODY}\r\n0\r\n\r\n"));
-    assert_snapshot!(framing.say(&not_hex), @r#"400 close {"error":"Request body is incomplete"}"#);
+    assert_snapshot!(framing.say(&not_hex), @r#"400 close {"error":"Validation error","details":[{"code":"custom","message":"Request body is incomplete","path":[]}]}"#);
     let overflowing = post(&format!("Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n{BODY}\r\n0\r\n\r\n"));
-    assert_snapshot!(framing.say(&overflowing), @r#"400 close {"error":"Request body is incomplete"}"#);
+    assert_snapshot!(framing.say(&overflowing), @r#"400 close {"error":"Validation error","details":[{"code":"custom","message":"Request body is incomplete","path":[]}]}"#);
     assert_eq!(framing.users(), 0);
 }
 

@@ -79,7 +79,7 @@ fn no_person_and_no_key_is_in_what_the_server_writes() {
 }
 
 #[test]
-fn no_piece_of_a_key_is_in_the_files() {
+fn no_piece_of_a_key_is_in_the_files_of_sqlite() {
     let binary = Binary::new();
     let (org, _) = binary.organization_with_admin();
     let server = binary.serve(&[]);
