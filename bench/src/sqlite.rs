@@ -88,16 +88,12 @@ impl Alone {
         let connection = &self.connection;
         let run = |sql| connection.prepare_cached(sql)?.execute([]);
         run("begin immediate")?;
-        connection
-            .prepare_cached("select commits, writer from commit_mark")?
-            .query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
-        run("update commit_mark set commits = commits + 1, writer = 7")?;
         let (mut users, mut audits): (i64, i64) = connection
             .prepare_cached("select users, audits, latest_at from organization where number = ?1")?
             .query_row([NUMBER], |row| Ok((row.get(0)?, row.get(1)?)))?;
 
         let mut insert_user = connection.prepare_cached(
-            "insert into user (place, organization, id, first_name, last_name, email, email_key, role, phone, \
+            "insert into users (place, organization, id, first_name, last_name, email, email_key, role, phone, \
              phone_e164, npi, npi_valid, sms, recertify_at, recertify_day, created_at, sex, caregiver, birth_date, \
              address_line1, address_line2, city, state, postal_code) \
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, \
@@ -107,7 +103,7 @@ impl Alone {
             "insert into audit (place, at, actor, action, target, fields, request) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?;
         let mut insert_message = connection.prepare_cached(
-            "insert into outbox (organization, id, kind, user, created_at) values (?1, ?2, ?3, ?4, ?5)",
+            "insert into outbox (organization, id, kind, user_id, created_at) values (?1, ?2, ?3, ?4, ?5)",
         )?;
         let mut added = [0; Role::ALL.len()];
         let mut at = 0;
@@ -178,7 +174,7 @@ impl Alone {
     }
 
     fn check(&self) -> anyhow::Result<()> {
-        for table in ["user", "audit", "outbox"] {
+        for table in ["users", "audit", "outbox"] {
             let rows: i64 =
                 self.connection.query_row(&format!("select count(*) from {table}"), [], |row| row.get(0))?;
             ensure!(rows as u64 == self.users, "{rows} rows in {table}, {} users", self.users);

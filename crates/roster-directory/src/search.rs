@@ -102,7 +102,9 @@ impl Haystack {
             fold_into(&mut self.0, field);
             self.0.push(FIELD_END);
         }
-        self.0.extend(phone.unwrap_or_default().chars().filter(char::is_ascii_digit));
+        for digit in phone.unwrap_or_default().bytes().filter(u8::is_ascii_digit) {
+            self.0.push(char::from(digit));
+        }
     }
 
     /// Fills it from a user.

@@ -47,6 +47,11 @@ macro_rules! line_type {
                 Ok(Self(text.into()))
             }
 
+            /// What was checked before it was stored.
+            pub fn from_stored(text: &str) -> Self {
+                Self(text.into())
+            }
+
             /// The text.
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -90,6 +95,11 @@ macro_rules! verbatim_type {
                     return Err($crate::Flaw::control_characters());
                 }
                 Ok(Self(text.into()))
+            }
+
+            /// What was checked before it was stored.
+            pub fn from_stored(text: &str) -> Self {
+                Self(text.into())
             }
 
             /// The text, as it was given.

@@ -39,6 +39,11 @@ impl Email {
         if flaws.is_empty() { Ok(Self(text.into())) } else { Err(flaws) }
     }
 
+    /// What was checked before it was stored.
+    pub fn from_stored(text: &str) -> Self {
+        Self(text.into())
+    }
+
     /// The address, as it was given: this is where mail goes.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -3,7 +3,9 @@
 use roster_directory::{
     Role, Timestamp, User, UserId,
     credential::{Day, RecertificationDate},
-    user::Demographics,
+    npi::NpiNumber,
+    phone::PhoneNumber,
+    user::{Demographics, Email, Line, PersonName},
 };
 
 /// The columns that a [`StoredUser`] is filled from, in its order.
@@ -39,7 +41,8 @@ pub(crate) struct StoredUser<'a> {
 }
 
 impl StoredUser<'_> {
-    /// The user; `None` if something does not have its form, and so was not written by Roster.
+    /// The user; `None` if something does not have its form, and so was not written by Roster. Text was checked
+    /// before it was stored, and is not checked again.
     pub(crate) fn parse(&self) -> Option<User> {
         let recertification = match (self.recertify_at, self.recertify_day) {
             (Some(at), Some(day)) => {
@@ -49,23 +52,23 @@ impl StoredUser<'_> {
         };
         Some(User {
             id: UserId::parse(self.id)?,
-            first_name: self.first_name.parse().ok()?,
-            last_name: self.last_name.parse().ok()?,
-            email: if_set(self.email, |text| text.parse().ok())?,
+            first_name: PersonName::from_stored(self.first_name),
+            last_name: PersonName::from_stored(self.last_name),
+            email: self.email.map(Email::from_stored),
             role: Role::from_number(self.role)?,
-            phone: if_set(self.phone, |text| text.parse().ok())?,
-            npi: if_set(self.npi, |text| text.parse().ok())?,
+            phone: self.phone.map(PhoneNumber::from_stored),
+            npi: self.npi.map(NpiNumber::from_stored),
             should_send_sms: self.sms,
             recertification,
             demographics: Demographics {
-                sex: if_set(self.sex, |text| text.parse().ok())?,
+                sex: self.sex.map(Line::from_stored),
                 caregiver: if_set(self.caregiver, UserId::parse)?,
                 birth_date: if_set(self.birth_date, |text| Day::parse(text).ok())?,
-                address_line1: if_set(self.address_line1, |text| text.parse().ok())?,
-                address_line2: if_set(self.address_line2, |text| text.parse().ok())?,
-                city: if_set(self.city, |text| text.parse().ok())?,
-                state: if_set(self.state, |text| text.parse().ok())?,
-                postal_code: if_set(self.postal_code, |text| text.parse().ok())?,
+                address_line1: self.address_line1.map(Line::from_stored),
+                address_line2: self.address_line2.map(Line::from_stored),
+                city: self.city.map(Line::from_stored),
+                state: self.state.map(Line::from_stored),
+                postal_code: self.postal_code.map(Line::from_stored),
             },
             created_at: Timestamp::from_millis(self.created_at),
         })

@@ -24,6 +24,7 @@ use rusqlite::{OptionalExtension, params};
 use tokio::sync::Semaphore;
 
 use crate::{Epoch, Error, KeyRecord, Listing, Options, Owed, Remembered, rows::user_columns};
+use freshness::Freshness;
 use index::Indexer;
 use place::OrganizationNumber;
 use readers::Readers;
@@ -41,6 +42,7 @@ pub(crate) struct Sqlite {
     indexer: Option<Indexer>,
     writer: Writer,
     readers: Arc<Readers>,
+    freshness: Arc<Freshness>,
     numbers: RwLock<HashMap<OrganizationId, OrganizationNumber>>,
     heavy: Semaphore,
 }
@@ -52,13 +54,14 @@ impl Sqlite {
         connection.pragma_update(None, "wal_autocheckpoint", options.checkpoint_pages)?;
 
         let readers = Arc::new(Readers::new(path.to_owned()));
+        let freshness = Arc::new(Freshness::of(path));
         let (wake, wakes) = std::sync::mpsc::channel();
-        let writer = Writer::start(connection, options, wake.clone())?;
+        let writer = Writer::start(connection, options, freshness.clone(), wake.clone())?;
         let indexer = match options.index {
             true => Some(Indexer::start(wake, wakes, readers.clone(), writer.jobs())?),
             false => None,
         };
-        Ok(Self { indexer, writer, readers, numbers: RwLock::default(), heavy: Semaphore::new(HEAVY_READS) })
+        Ok(Self { indexer, writer, readers, freshness, numbers: RwLock::default(), heavy: Semaphore::new(HEAVY_READS) })
     }
 
     pub(crate) async fn commit(&self, change: Change) -> Result<Timestamp, Error> {
@@ -66,7 +69,7 @@ impl Sqlite {
     }
 
     pub(crate) fn epoch(&self) -> Result<Epoch, Error> {
-        self.readers.with(readers::Reader::epoch)
+        self.freshness.epoch(&self.readers)
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {

@@ -100,7 +100,7 @@ create table outbox (
 ) strict;
 create index outbox_of_organization on outbox (organization, number);
 
--- Search: which users of a chunk of 16384 ordinals contain these three bytes, as little-endian 16-bit offsets. Written
+-- Search: which users of a chunk of 8192 ordinals contain these three bytes, as little-endian 16-bit offsets. Written
 -- a whole chunk at a time, after the fact; users of a chunk not yet written are read one by one.
 create table search_posting (
     organization integer not null,

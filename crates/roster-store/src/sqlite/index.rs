@@ -26,8 +26,8 @@ use super::{
 };
 use crate::Error;
 
-/// Users a chunk has. An offset within it fits 16 bits; reading as many rows one by one takes a few milliseconds.
-pub(super) const CHUNK: i64 = 1 << 14;
+/// Users a chunk has. An offset within it fits 16 bits; reading as many rows one by one takes two milliseconds or so.
+pub(super) const CHUNK: i64 = 1 << 13;
 
 /// Trigrams written in one transaction: short enough that the creates between them do not feel it.
 const SLICE: usize = 256;
@@ -121,7 +121,7 @@ impl Indexer {
     ) -> Result<Self, Error> {
         let thread = std::thread::Builder::new()
             .name("search-indexer".to_owned())
-            .spawn(move || IndexerThread { readers, jobs }.run(&wakes))
+            .spawn(move || IndexerThread { readers, jobs, occurrences: Vec::new() }.run(&wakes))
             .map_err(|error| Error::Unusable(format!("cannot start the indexer thread: {error}")))?;
         Ok(Self { wake, thread: Some(thread) })
     }
@@ -149,40 +149,42 @@ impl Drop for Indexer {
 struct IndexerThread {
     readers: Arc<Readers>,
     jobs: mpsc::WeakSender<Job>,
+    /// One number per occurrence in the chunk at hand, trigram above offset. Kept: its pages are dear to come by.
+    occurrences: Vec<u64>,
 }
 
 impl IndexerThread {
-    fn run(&self, wakes: &Receiver<Wake>) {
-        self.report(self.index_all());
+    fn run(&mut self, wakes: &Receiver<Wake>) {
+        Self::report(self.index_all());
         loop {
             match wakes.recv_timeout(PATROL) {
-                Ok(Wake::Crossed(number)) => self.report(self.index(number)),
+                Ok(Wake::Crossed(number)) => Self::report(self.index(number)),
                 Ok(Wake::Settle(asker)) => {
-                    self.report(self.index_all());
+                    Self::report(self.index_all());
                     let _ = asker.send(()); // whoever asked may have gone away
                 }
-                Err(RecvTimeoutError::Timeout) => self.report(self.index_all()),
+                Err(RecvTimeoutError::Timeout) => Self::report(self.index_all()),
                 Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
     /// A chunk that could not be indexed now is found again by the next patrol.
-    fn report(&self, indexed: Result<(), Error>) {
+    fn report(indexed: Result<(), Error>) {
         match indexed {
             Ok(()) | Err(Error::Closed | Error::Busy) => {}
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "cannot extend the search index"),
         }
     }
 
-    fn index_all(&self) -> Result<(), Error> {
+    fn index_all(&mut self) -> Result<(), Error> {
         let sql = "select o.number from organization o where o.users / ?1 > \
                    (select count(*) from search_chunk c where c.organization = o.number)";
         let behind = self.readers.with(|reader| reader.collect(sql, [CHUNK], |row| row.get(0)))?;
         behind.into_iter().try_for_each(|number| self.index(number))
     }
 
-    fn index(&self, number: OrganizationNumber) -> Result<(), Error> {
+    fn index(&mut self, number: OrganizationNumber) -> Result<(), Error> {
         let sql = "select users / ?2 from organization where number = ?1";
         let (full, finished) = self.readers.with(|reader| {
             let full: i64 = reader.prepare(sql)?.query_row(params![number, CHUNK], |row| row.get(0))?;
@@ -194,9 +196,10 @@ impl IndexerThread {
         Ok(())
     }
 
-    fn index_chunk(&self, number: OrganizationNumber, chunk: i64) -> Result<(), Error> {
-        // One number per occurrence, trigram above offset: sorted, they are the postings one after another.
-        let mut occurrences = self.readers.with(|reader| occurrences(reader, number, chunk))?;
+    fn index_chunk(&mut self, number: OrganizationNumber, chunk: i64) -> Result<(), Error> {
+        // Sorted, they are the postings one after another.
+        let occurrences = &mut self.occurrences;
+        self.readers.with(|reader| find_occurrences(reader, number, chunk, occurrences))?;
         occurrences.sort_unstable();
         occurrences.dedup();
         let postings: Vec<(u32, Vec<u8>)> = occurrences
@@ -206,7 +209,6 @@ impl IndexerThread {
                 ((run[0] >> 16) as u32, offsets)
             })
             .collect();
-        drop(occurrences);
 
         let mut postings = postings.into_iter().peekable();
         while postings.peek().is_some() {
@@ -221,20 +223,25 @@ impl IndexerThread {
     }
 }
 
-fn occurrences(reader: &Reader, number: OrganizationNumber, chunk: i64) -> Result<Vec<u64>, Error> {
+fn find_occurrences(
+    reader: &Reader,
+    number: OrganizationNumber,
+    chunk: i64,
+    occurrences: &mut Vec<u64>,
+) -> Result<(), Error> {
     let sql = "select place, first_name, last_name, email, phone from users where place between ?1 and ?2";
     let start = number.place(chunk * CHUNK);
     let mut statement = reader.prepare(sql)?;
     let mut rows = statement.query([start, start + CHUNK - 1])?;
     let mut haystack = Haystack::default();
-    let mut occurrences = Vec::new();
+    occurrences.clear();
     while let Some(row) = rows.next()? {
         let offset = (row.get::<_, i64>(0)? - start) as u64;
         let text = |column| row.get_ref(column).and_then(|value| Ok(value.as_str_or_null()?));
         haystack.fill(text(1)?.unwrap_or_default(), text(2)?.unwrap_or_default(), text(3)?, text(4)?);
         occurrences.extend(trigrams(haystack.as_str()).map(|trigram| u64::from(trigram) << 16 | offset));
     }
-    Ok(occurrences)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::{path::PathBuf, sync::Mutex};
 
 use rusqlite::{CachedStatement, Connection, Params, Row};
 
-use super::{freshness::Seen, schema};
-use crate::{Epoch, Error};
+use super::schema;
+use crate::Error;
 
 /// Idle connections, the last used on top: its cache is the warmest.
 pub(super) struct Readers {
@@ -23,7 +23,7 @@ impl Readers {
         let idle = self.idle.lock().expect("nobody panics holding it").pop();
         let mut reader = match idle {
             Some(reader) => reader,
-            None => Reader { connection: schema::open_reader(&self.path)?, seen: Seen::default() },
+            None => Reader { connection: schema::open_reader(&self.path)? },
         };
         let answer = read(&mut reader)?;
         self.idle.lock().expect("nobody panics holding it").push(reader);
@@ -34,16 +34,11 @@ impl Readers {
 /// One connection.
 pub(super) struct Reader {
     connection: Connection,
-    seen: Seen,
 }
 
 impl Reader {
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
-    }
-
-    pub(super) fn epoch(&mut self) -> Result<Epoch, Error> {
-        self.seen.epoch(&self.connection)
     }
 
     pub(super) fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>, Error> {

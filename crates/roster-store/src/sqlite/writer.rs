@@ -4,13 +4,18 @@
 //! e-mail is taken) leaves nothing behind and the batch goes on; one that fails sinks the batch, and then every change
 //! of it is tried again by itself, so that only the guilty one is answered with the failure.
 
-use std::{collections::HashMap, sync::mpsc::Sender, thread::JoinHandle};
+use std::{
+    collections::HashMap,
+    sync::{Arc, mpsc::Sender},
+    thread::JoinHandle,
+};
 
 use roster_directory::{Change, OrganizationId, PayorId, Role, Timestamp, User, Write, phone::PhoneNumber};
 use rusqlite::{Connection, params};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    freshness::Freshness,
     index::{self, PostingSlice, Wake},
     place::{self, OrganizationNumber},
 };
@@ -42,12 +47,19 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, options: &Options, wake: Sender<Wake>) -> Result<Self, Error> {
+    pub(super) fn start(
+        connection: Connection,
+        options: &Options,
+        freshness: Arc<Freshness>,
+        wake: Sender<Wake>,
+    ) -> Result<Self, Error> {
         let (jobs, queue) = mpsc::channel(options.queue.max(1));
         let batch_limit = options.batch.max(1);
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || WriterThread { connection, wake, batch_limit, numbers: HashMap::new() }.run(queue))
+            .spawn(move || {
+                WriterThread { connection, freshness, wake, batch_limit, numbers: HashMap::new() }.run(queue)
+            })
             .map_err(|error| Error::Unusable(format!("cannot start the writer thread: {error}")))?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
@@ -86,6 +98,7 @@ impl Drop for Writer {
 
 struct WriterThread {
     connection: Connection,
+    freshness: Arc<Freshness>,
     wake: Sender<Wake>,
     batch_limit: usize,
     numbers: HashMap<OrganizationId, OrganizationNumber>,
@@ -98,7 +111,15 @@ impl WriterThread {
         while let Some(first) = queue.blocking_recv() {
             batch.push(first);
             match self.write(&mut batch, &mut outcomes, Some(&mut queue)) {
-                Ok(()) => batch.drain(..).zip(outcomes.drain(..)).for_each(|(job, outcome)| job.answer(outcome)),
+                Ok(()) => {
+                    if let Err(error) = self.freshness.committed(&self.connection) {
+                        tracing::warn!(
+                            error = &error as &dyn std::error::Error,
+                            "cannot read the epoch after a commit"
+                        );
+                    }
+                    batch.drain(..).zip(outcomes.drain(..)).for_each(|(job, outcome)| job.answer(outcome));
+                }
                 Err(Sunk::Unbegun) => batch.drain(..).for_each(|job| job.answer(Err(Error::Busy))),
                 Err(Sunk::By(error)) if batch.len() == 1 => {
                     batch.drain(..).for_each(drop_answered(error));
