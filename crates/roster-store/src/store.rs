@@ -163,8 +163,8 @@ impl Store {
     /// Writes all of a change, or none of it, and returns when it is on disk.
     ///
     /// The answer is the moment under which it was recorded: the change's own, or, where the clock ran backwards or
-    /// changes overtook each other, that of the organization's newest user, so that creation order and `createdAt`
-    /// always agree.
+    /// changes overtook each other, that of the organization's newest change, so that the order of changes and that of
+    /// their moments always agree.
     pub async fn commit(&self, change: Change) -> Result<Timestamp, Error> {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.commit(change).await,

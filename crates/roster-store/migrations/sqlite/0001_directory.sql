@@ -12,7 +12,7 @@ create table organization (
     created_at  integer not null,             -- milliseconds since 1970, here and in every *_at
     users       integer not null default 0,   -- ordinals handed out to users
     audits      integer not null default 0,   -- ordinals handed out to audit entries
-    latest_at   integer not null default 0    -- created_at of the newest user: it never runs backwards
+    latest_at   integer not null default 0    -- moment of the newest change: it never runs backwards
 ) strict;
 
 create table api_key (

@@ -303,7 +303,8 @@ impl Tenant {
     }
 
     fn apply(&mut self, connection: &Connection, change: &Change) -> Result<Outcome, Error> {
-        let mut at = change.audit.at;
+        // The order of an organization's changes and the order of their moments are one, whatever the clock does.
+        let at = change.audit.at.max(self.latest);
         for (nth, write) in change.writes.iter().enumerate() {
             match write {
                 Write::Organization(_) => {} // the caller's: the organization had no number yet
@@ -340,15 +341,12 @@ impl Tenant {
                                where organization = ?1 and id = ?2";
                     connection.prepare_cached(sql)?.execute(params![self.number, id.as_str(), end.as_millis()])?;
                 }
-                Write::User(user, payors) => {
-                    at = at.max(self.latest);
-                    match self.insert_user(connection, user, payors, at)? {
-                        Inserted::Yes => {}
-                        Inserted::EmailTaken if nth == 0 => return Ok(Err(Error::EmailTaken)),
-                        // Something of this change is written already: undo it all.
-                        Inserted::EmailTaken => return Err(Error::EmailTaken),
-                    }
-                }
+                Write::User(user, payors) => match self.insert_user(connection, user, payors, at)? {
+                    Inserted::Yes => {}
+                    Inserted::EmailTaken if nth == 0 => return Ok(Err(Error::EmailTaken)),
+                    // Something of this change is written already: undo it all.
+                    Inserted::EmailTaken => return Err(Error::EmailTaken),
+                },
             }
         }
         self.remember(connection, change, at)?;
@@ -404,7 +402,6 @@ impl Tenant {
             connection.prepare_cached(sql)?.execute(params![place, payor.as_str()])?;
         }
         self.users += 1;
-        self.latest = at;
         self.added[user.role as usize] += 1;
         Ok(Inserted::Yes)
     }
@@ -423,6 +420,7 @@ impl Tenant {
             entry.request.as_str()
         ])?;
         self.audits += 1;
+        self.latest = at;
         for message in &change.owed {
             let sql = "insert into outbox (organization, id, kind, user_id, created_at) values (?1, ?2, ?3, ?4, ?5)";
             connection.prepare_cached(sql)?.execute(params![
