@@ -107,7 +107,7 @@ impl Postgres {
     }
 
     pub(crate) async fn organizations(&self) -> Result<Vec<Organization>, Error> {
-        let sql = "select id, name, created_at from organization order by created_at, id";
+        let sql = "select id, name, created_at from organization order by place, id";
         self.query(sql, &[], |row| rows::organization_at(row, 0)).await
     }
 

@@ -7,6 +7,7 @@
 
 create table organization (
     id          text     primary key,
+    place       bigint   not null,            -- where it stands in the list of organizations
     name        text     not null,
     created_at  bigint   not null
 );

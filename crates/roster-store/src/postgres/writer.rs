@@ -460,9 +460,9 @@ async fn write(client: &mut Object, change: &Change, place: i64, lane: i32) -> R
     for write in &change.writes {
         match write {
             Write::Organization(new) => {
-                let sql = "insert into organization (id, name, created_at) values ($1, $2, $3)";
+                let sql = "insert into organization (id, place, name, created_at) values ($1, $2, $3, $4)";
                 let at = new.created_at.as_millis();
-                transaction.execute(sql, &[&new.id.as_str(), &new.name.as_str(), &at]).await?;
+                transaction.execute(sql, &[&new.id.as_str(), &place, &new.name.as_str(), &at]).await?;
             }
             Write::Payor(payor) => {
                 let sql = "insert into payor (organization, id, name, created_at) values ($1, $2, $3, $4)";
