@@ -91,7 +91,7 @@ impl From<roster_store::Error> for Error {
         match error {
             EmailTaken => Error::EmailTaken,
             NoOrganization => Error::NotFound,
-            Busy | Storage(_) | Closed => Error::Busy(error),
+            Busy | Storage(_) | Away(_) | Closed => Error::Busy(error),
             Unusable(_) | Engine(_) => Error::Internal(error),
         }
     }

@@ -26,13 +26,16 @@ pub(super) fn of(error: tokio_postgres::Error) -> Error {
     if wants_retry(&error) {
         return Error::Busy;
     }
+    if lost(&error) {
+        return Error::Away(Box::new(error));
+    }
     // Class 53: insufficient resources, a full disk among them.
-    if lost(&error) || error.code().is_some_and(|code| code.code().starts_with("53")) {
+    if error.code().is_some_and(|code| code.code().starts_with("53")) {
         return Error::Storage(Box::new(error));
     }
     Error::Engine(Box::new(error))
 }
 
 pub(super) fn of_pool(error: deadpool_postgres::PoolError) -> Error {
-    Error::Storage(Box::new(error))
+    Error::Away(Box::new(error))
 }
