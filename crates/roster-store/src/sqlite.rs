@@ -180,7 +180,7 @@ impl Sqlite {
         self.readers.with(|reader| {
             let sql = "select m.id, o.id, m.kind, m.user_id, m.created_at \
                        from outbox m join organization o on o.number = m.organization \
-                       where ?1 is null or m.organization = ?1 order by m.number limit ?2";
+                       where ?1 is null or m.organization = ?1 order by m.created_at, m.number limit ?2";
             reader.collect(sql, params![number, limit], rows::owed)
         })
     }
