@@ -9,7 +9,9 @@ mod rows;
 mod postgres;
 mod sqlite;
 
+mod copy;
 mod store;
 
+pub use copy::{Copied, CopyError, Progress, copy};
 pub use error::Error;
 pub use store::{Epoch, KeyRecord, Listing, Location, Options, Owed, Remembered, Store};

@@ -41,3 +41,16 @@ pub(crate) fn pending<'a>(known: &'a [Migration], ran: &[Vec<u8>]) -> Result<&'a
     }
     Ok(&known[ran.len()..])
 }
+
+/// Whether all of `known` ran, and nothing else.
+pub(crate) fn must_be_current(known: &[Migration], ran: &[Vec<u8>]) -> Result<(), Error> {
+    match pending(known, ran)? {
+        [] => Ok(()),
+        [next, ..] => Err(Error::Unusable(format!(
+            "its schema is older than this Roster ({}): migration {} has not run. Any command of this Roster on it, as \
+             roster org list, brings it up to date",
+            env!("CARGO_PKG_VERSION"),
+            next.name
+        ))),
+    }
+}

@@ -1,6 +1,7 @@
 //! PostgreSQL, and what speaks its wire protocol: any number of Roster processes over one database.
 
 pub(crate) mod connect;
+pub(crate) mod copy;
 mod errors;
 mod freshness;
 mod list;

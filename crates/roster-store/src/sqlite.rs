@@ -1,5 +1,6 @@
 //! The embedded engine: one writer that batches, readers that never wait for it.
 
+pub(crate) mod copy;
 mod freshness;
 mod index;
 mod list;

@@ -1,6 +1,7 @@
 //! The command line: a file per command. Results go to standard output, everything else to standard error; the id or key
 //! that a command made is the last word it prints.
 
+mod copy;
 mod key;
 mod openapi;
 mod org;
@@ -64,6 +65,7 @@ enum Command {
     /// Messages that are owed
     #[command(subcommand)]
     Outbox(outbox::Outbox),
+    Copy(copy::Copy),
     /// Print who may create and read whom
     Policy,
     /// Print the OpenAPI document
@@ -77,6 +79,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     let location = cli.database.database;
     match cli.command {
         Command::Serve(serve) => serve.run(&location),
+        Command::Copy(copy) => copy.run(),
         Command::Policy => policy::run(),
         Command::Openapi => openapi::run(),
         command => {
@@ -91,7 +94,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
                     Command::Payor(command) => command.run(&app).await,
                     Command::User(command) => command.run(&app).await,
                     Command::Outbox(command) => command.run(&app).await,
-                    Command::Serve(_) | Command::Policy | Command::Openapi => Ok(()),
+                    Command::Serve(_) | Command::Copy(_) | Command::Policy | Command::Openapi => Ok(()),
                 }
             })
         }

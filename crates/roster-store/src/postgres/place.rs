@@ -27,6 +27,27 @@ pub(super) fn moment(place: i64) -> Timestamp {
     Timestamp::from_millis(place >> COUNT_BITS)
 }
 
+/// Hands out places for what happened before, in its order.
+#[derive(Default)]
+pub(super) struct Kept {
+    next: i64,
+}
+
+impl Kept {
+    /// The place of something of exactly this moment; `None` if it would get another's.
+    pub(super) fn next(&mut self, at: i64) -> Option<i64> {
+        let place = self.after(at);
+        (place >> COUNT_BITS == at).then_some(place)
+    }
+
+    /// A place after those before, of this moment if possible.
+    pub(super) fn after(&mut self, at: i64) -> i64 {
+        let place = self.next.max(at.checked_mul(1 << COUNT_BITS).unwrap_or(i64::MIN));
+        self.next = place + 1;
+        place
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,5 +62,17 @@ mod tests {
             [first, second, earlier, later].map(|place| moment(place).as_millis()),
             [1_000, 1_000, 1_000, 1_001]
         );
+    }
+    #[test]
+    fn what_happened_before_keeps_its_moment_or_gets_no_place() {
+        let mut kept = Kept::default();
+        let places = [5, 5, 7].map(|at| kept.next(at).expect("a place"));
+        assert_eq!(places, [5 << 20, (5 << 20) + 1, 7 << 20]);
+        assert_eq!(kept.next(6), None, "it would be after 7");
+        assert_eq!(Kept::default().next(-1), None, "no place is before 1970");
+        let mut crowd = Kept::default();
+        assert!((0..1 << 20).all(|_| crowd.next(3).is_some()));
+        assert_eq!(crowd.next(3), None);
+        assert_eq!(kept.next(i64::MAX), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::Object;
+use deadpool_postgres::{Object, Transaction};
 use tokio::time::Instant;
 use tokio_postgres::error::SqlState;
 
@@ -60,6 +60,25 @@ fn collided(error: &tokio_postgres::Error) -> bool {
     })
 }
 
+/// Until the transaction ends, whoever opens the database waits.
+pub(super) async fn lock(transaction: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
+    transaction.query_one("select number from schema_migration where number = 0 for update", &[]).await.map(drop)
+}
+
+/// Refuses a database that is not just as this binary would have it, and leaves it as it is.
+pub(super) async fn must_be_current(client: &Object) -> Result<(), Error> {
+    let ran = match client.query(RAN, &[]).await {
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => {
+            return Err(Error::Unusable("it is no database of Roster's".to_owned()));
+        }
+        ran => ran.map_err(errors::of)?,
+    };
+    let ran: Vec<Vec<u8>> = ran.iter().map(|row| row.get(0)).collect();
+    migration::must_be_current(MIGRATIONS, &ran)
+}
+
+const RAN: &str = "select sha256 from schema_migration where number > 0 order by number";
+
 async fn try_to_migrate(client: &mut Object) -> Result<(), Failure> {
     client
         .batch_execute(
@@ -73,8 +92,8 @@ async fn try_to_migrate(client: &mut Object) -> Result<(), Failure> {
     // Number 0 is not a migration: it is what is locked.
     client.execute("insert into schema_migration values (0, 'lock', '') on conflict (number) do nothing", &[]).await?;
     let transaction = client.transaction().await?;
-    transaction.query_one("select number from schema_migration where number = 0 for update", &[]).await?;
-    let ran = transaction.query("select sha256 from schema_migration where number > 0 order by number", &[]).await?;
+    lock(&transaction).await?;
+    let ran = transaction.query(RAN, &[]).await?;
     let ran: Vec<Vec<u8>> = ran.iter().map(|row| row.get(0)).collect();
     for (number, migration) in (ran.len() + 1..).zip(migration::pending(MIGRATIONS, &ran).map_err(Failure::Unusable)?) {
         for statement in migration.sql.split(";\n") {

@@ -58,6 +58,28 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
+/// A connection that can only read, to a database that is just as this binary would have it.
+pub(super) fn open_unchanged(path: &Path) -> Result<Connection, Error> {
+    if !path.exists() {
+        return Err(Error::Unusable(format!("there is no file {}", path.display())));
+    }
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    // The first look into the file.
+    let ran = connection.prepare(RAN).and_then(|mut ran| ran.query_map([], |row| row.get(0))?.collect());
+    let ran: Vec<Vec<u8>> = ran.map_err(|error: rusqlite::Error| match error.sqlite_error_code() {
+        // No such table, or no such thing.
+        Some(ErrorCode::Unknown | ErrorCode::NotADatabase) => {
+            Error::Unusable(format!("{} is no database of Roster's", path.display()))
+        }
+        _ => error.into(),
+    })?;
+    connection.pragma_update(None, "query_only", true)?;
+    migration::must_be_current(MIGRATIONS, &ran)?;
+    Ok(connection)
+}
+
+const RAN: &str = "select sha256 from schema_migration order by number";
+
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
     // No mutex: a connection is never used by two threads at once. No URI: a path is a path.
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
@@ -84,10 +106,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), Error> {
              sha256     blob not null
          ) strict",
     )?;
-    let ran = transaction
-        .prepare("select sha256 from schema_migration order by number")?
-        .query_map([], |row| row.get(0))?
-        .collect::<Result<Vec<Vec<u8>>, _>>()?;
+    let ran = transaction.prepare(RAN)?.query_map([], |row| row.get(0))?.collect::<Result<Vec<Vec<u8>>, _>>()?;
     for (number, migration) in (ran.len() + 1..).zip(migration::pending(MIGRATIONS, &ran)?) {
         transaction.execute_batch(migration.sql)?;
         transaction.execute(

@@ -143,7 +143,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    fn start(command: &mut Command) -> Self {
+    /// Starts any command at all.
+    pub(crate) fn start(command: &mut Command) -> Self {
         let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary starts");
         let log = lines_of(child.stderr.take().expect("piped"));
@@ -171,6 +172,22 @@ impl Server {
                 && line["message"].as_str().is_some_and(|message| message.starts_with(start))
             {
                 return line;
+            }
+        }
+    }
+
+    /// Waits for a line on standard error that starts like this; `false` if it ended without one.
+    pub(crate) fn says(&mut self, start: &str) -> bool {
+        loop {
+            match next_of(&mut self.log) {
+                Ok(line) => {
+                    self.said.push_str(&line);
+                    if line.starts_with(start) {
+                        return true;
+                    }
+                }
+                Err(mpsc::RecvTimeoutError::Disconnected) => return false,
+                Err(mpsc::RecvTimeoutError::Timeout) => panic!("it did not say {start:?}, but: {}", self.said),
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Against other people's programs: each test says what it needs.
 
+mod copy;
 mod demo;
 mod disk;
 mod docs_page;

@@ -1,0 +1,191 @@
+//! A row on its way from one database to another: the columns that both engines have, in one order.
+
+use std::sync::Arc;
+
+use crate::Error;
+
+/// Rows in a batch: what one statement carries.
+pub(crate) const BATCH: usize = 1_000;
+
+/// The tables, in the order they are copied in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Table {
+    Organization,
+    Key,
+    Payor,
+    User,
+    Audit,
+    Outbox,
+}
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kind {
+    Text,
+    Number,
+    /// A number that PostgreSQL keeps in two bytes.
+    Small,
+    Flag,
+    Bytes,
+}
+
+/// The columns of [`Table::User`], named alike on both engines.
+macro_rules! copied_user_columns {
+    () => {
+        "id, first_name, last_name, email, email_key, role, phone, phone_e164, npi, npi_valid, sms, recertify_at, \
+         recertify_day, sex, caregiver, birth_date, address_line1, address_line2, city, state, postal_code"
+    };
+}
+pub(crate) use copied_user_columns;
+
+impl Table {
+    pub(crate) const ALL: [Table; 6] =
+        [Table::Organization, Table::Key, Table::Payor, Table::User, Table::Audit, Table::Outbox];
+
+    /// What its columns hold, beside the organization and the moment.
+    pub(crate) fn kinds(self) -> &'static [Kind] {
+        use Kind::*;
+        match self {
+            Table::Organization => &[Text],
+            Table::Key => &[Text, Small, Text, Bytes, Number, Number],
+            Table::Payor => &[Text, Text],
+            Table::User => &[
+                Text, Text, Text, Text, Text, Small, Text, Text, Text, Flag, Flag, Number, Text, Text, Text, Text,
+                Text, Text, Text, Text, Text,
+            ],
+            Table::Audit => &[Text, Text, Text, Text, Text],
+            Table::Outbox => &[Text, Text, Text],
+        }
+    }
+}
+
+/// One value. Truth is a number, as SQLite has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Value {
+    Null,
+    Number(i64),
+    Text(Box<str>),
+    Bytes(Box<[u8]>),
+}
+
+impl Value {
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn number(&self) -> Option<i64> {
+        match self {
+            Value::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Value::Bytes(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+}
+
+/// One row. Where it lies is the destination's to say: what is kept is the order, and the moment.
+#[derive(Debug)]
+pub(crate) struct Row {
+    /// Whose it is, or, of an organization, which.
+    pub(crate) organization: Arc<str>,
+    /// When it was created, in milliseconds since 1970.
+    pub(crate) at: i64,
+    /// In the order of [`Table::kinds`].
+    pub(crate) values: Vec<Value>,
+    /// Of a user, the ids of its payors, ascending.
+    pub(crate) payors: Vec<Box<str>>,
+}
+
+impl Row {
+    /// Where each kind of row with a role has it.
+    pub(crate) fn user_role(&self) -> Result<i64, Error> {
+        self.values[5].number().ok_or_else(|| Error::Unusable("a user has no role".to_owned()))
+    }
+
+    /// What a user is found by: first name, last name, e-mail, phone.
+    pub(crate) fn searched(&self) -> [Option<&str>; 4] {
+        [1, 2, 3, 6].map(|nth| self.values[nth].text())
+    }
+}
+
+/// Rows of one table.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) table: Table,
+    pub(crate) rows: Vec<Row>,
+}
+
+/// How many rows the tables have, [`COUNTED`] in its order, and the epoch: whatever is written changes one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Mark {
+    pub(crate) counts: [i64; COUNTED.len()],
+    pub(crate) epoch: i64,
+}
+
+/// What is counted, in words: the tables of [`Table::ALL`], and the assignments of payors to users.
+pub(crate) const COUNTED: [&str; 7] =
+    ["organizations", "keys", "payors", "users", "audit entries", "messages owed", "payors of users"];
+
+/// The statement that answers a [`Mark`], on both engines.
+pub(crate) const MARK: &str = "select (select count(*) from organization), (select count(*) from api_key), \
+    (select count(*) from payor), (select count(*) from users), (select count(*) from audit), \
+    (select count(*) from outbox), (select count(*) from user_payor), (select number from epoch where one = 1)";
+
+impl Mark {
+    /// Whether there is nothing at all.
+    pub(crate) fn must_be_of_nothing(&self) -> Result<(), Error> {
+        match COUNTED.iter().zip(self.counts).find(|(_, count)| *count > 0) {
+            None => Ok(()),
+            Some((name, count)) => Err(Error::Unusable(format!(
+                "it is not empty ({name}: {count}), and a copy goes into an empty database only"
+            ))),
+        }
+    }
+}
+
+/// Makes batches of rows, and counts them.
+pub(crate) struct Collector {
+    batch: Batch,
+    counts: [i64; COUNTED.len()],
+}
+
+impl Collector {
+    pub(crate) fn new() -> Self {
+        Self { batch: Batch { table: Table::Organization, rows: Vec::new() }, counts: [0; COUNTED.len()] }
+    }
+
+    /// Takes one more row. What it returns is to be sent.
+    #[must_use]
+    pub(crate) fn push(&mut self, table: Table, row: Row) -> Option<Batch> {
+        self.counts[table as usize] += 1;
+        self.counts[Table::ALL.len()] += row.payors.len() as i64;
+        let full = (table != self.batch.table || self.batch.rows.len() == BATCH).then(|| self.swap(table)).flatten();
+        self.batch.rows.push(row);
+        full
+    }
+
+    /// The last batch, once everything was read that there is according to the mark.
+    pub(crate) fn finish(mut self, mark: &Mark) -> Result<Option<Batch>, Error> {
+        for ((name, read), there) in COUNTED.iter().zip(self.counts).zip(mark.counts) {
+            if read != there {
+                return Err(Error::Unusable(format!(
+                    "of {there} {name} only {read} belong to something that is there: was the database changed by hand?"
+                )));
+            }
+        }
+        Ok(self.swap(Table::Organization))
+    }
+
+    fn swap(&mut self, table: Table) -> Option<Batch> {
+        let full = std::mem::replace(&mut self.batch, Batch { table, rows: Vec::with_capacity(BATCH) });
+        (!full.rows.is_empty()).then_some(full)
+    }
+}
