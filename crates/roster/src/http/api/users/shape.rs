@@ -247,4 +247,7 @@ pub(crate) struct ListParams {
         example = "createdAt_desc,updatedAt_asc"
     )]
     sort: Option<String>,
+    /// Where to go on: taken from the `Link` of the page before. The page number is then only repeated in the answer
+    #[param(pattern = "^usr_[0-9]{10}_[a-z0-9]{9}$", nullable = false)]
+    cursor: Option<String>,
 }
