@@ -28,6 +28,7 @@ psql --quiet "$server/postgres" --command 'create database roster'
 export ROSTER_DATABASE="$server/roster?sslmode=disable"
 bench=target/release/roster-bench roster=target/release/roster
 org=$($bench seed "$users" --into "$ROSTER_DATABASE")
+psql --quiet "$server/roster" --command "vacuum analyze"
 key=$($roster key create --org "$org" --role ADMIN --name bench 2>/dev/null | awk '{print $NF}')
 
 serve() { # starts a Roster; its address and pid in $address and $pid
