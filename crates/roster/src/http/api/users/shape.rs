@@ -10,7 +10,7 @@ use roster_directory::{
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::super::openapi::{AssignableRole, UserRole};
+use super::super::role::{AssignableRole, UserRole};
 
 /// Whom to create. Keys that are not listed here are ignored; `null` is not the same as leaving a key out, and is
 /// refused. Lengths are counted as JavaScript counts them, in UTF-16 units.
