@@ -2,7 +2,10 @@
 
 use std::{
     io::Write,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use crate::{
@@ -10,8 +13,8 @@ use crate::{
     people::{Person, id_of, is_hidden, mix},
 };
 
-/// Person numbers that no seeded database reaches, handed out once in this process.
-static NEW: AtomicU64 = AtomicU64::new(1 << 32);
+/// Person numbers that no seeded database and no other run of this program reaches, handed out once.
+static NEW: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new((u64::from(std::process::id()) + 1) << 32));
 
 /// One of `of`, another each time.
 #[derive(Default)]

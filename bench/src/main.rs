@@ -81,6 +81,9 @@ enum What {
     Seed {
         /// How many
         users: u64,
+        /// A database of PostgreSQL to fill instead, which must be empty
+        #[arg(long, value_name = "URL")]
+        into: Option<roster_store::Location>,
     },
 }
 
@@ -102,6 +105,15 @@ struct Load {
     /// Users in the database: 0 for a new one, otherwise one that is kept (default: 1000000 for reads, 0 for creates)
     #[arg(long)]
     users: Option<u64>,
+    /// Another server's address: it is loaded as it is, with --key, and stays
+    #[arg(long, requires = "key", requires = "pid")]
+    at: Option<std::net::SocketAddr>,
+    /// A key to it
+    #[arg(long)]
+    key: Option<String>,
+    /// The process whose times are counted as its own
+    #[arg(long)]
+    pid: Option<u32>,
     /// Flags for `roster serve`, after `--`
     #[arg(last = true)]
     flags: Vec<String>,
@@ -125,8 +137,13 @@ impl Load {
         users: u64,
         ask: impl FnOnce(&str, u64) -> A,
     ) -> anyhow::Result<()> {
-        let bench = Bench::new()?;
         let users = self.users.unwrap_or(users);
+        if let (Some(address), Some(key), Some(pid)) = (self.at, &self.key, self.pid) {
+            let mut ask = ask(key, users);
+            let ask: &mut Asker<'_> = &mut ask;
+            return report(name, self.rounds, || load::run(&self.plan(), address, pid, ask));
+        }
+        let bench = Bench::new()?;
         let site = bench.site(users, &self.flags)?;
         eprintln!("{name} on {users} users, {} connections, server pid {}", self.connections, site.server.pid());
         let mut ask = ask(&site.ground.key, users);
@@ -177,7 +194,8 @@ fn main() -> anyhow::Result<()> {
             println!("sqlite: {} users a second", Spread::of(outcomes.iter().map(|outcome| outcome.per_second)));
             Ok(())
         }
-        What::Seed { users } => {
+        What::Seed { users, into: Some(location) } => seed::into(&location, users),
+        What::Seed { users, into: None } => {
             println!("{}", seed::database(&Bench::new()?.folder, users)?.display());
             Ok(())
         }

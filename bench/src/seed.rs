@@ -43,11 +43,21 @@ pub(crate) fn database(folder: &Path, users: u64) -> anyhow::Result<PathBuf> {
         let begin = Instant::now();
         let unfinished = folder.join(format!("unfinished-{users}.db"));
         forget(folder, &format!("unfinished-{users}."))?;
-        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(fill(&unfinished, users))?;
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?
+            .block_on(fill(&Location::Sqlite(unfinished.clone()), users))?;
         fs::rename(&unfinished, &path)?;
         eprintln!("made a database of {users} users in {:.0} s", begin.elapsed().as_secs_f64());
     }
     Ok(path)
+}
+
+/// Fills a database that is elsewhere, and prints the organization's id.
+pub(crate) fn into(location: &Location, users: u64) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(fill(location, users))?;
+    println!("{}", organization());
+    Ok(())
 }
 
 /// Removes what is of no use any more.
@@ -67,9 +77,9 @@ pub(crate) fn copy(database: &Path, to: &Path) -> anyhow::Result<()> {
     Ok(fs::File::open(to)?.sync_all()?)
 }
 
-async fn fill(path: &Path, users: u64) -> anyhow::Result<()> {
+async fn fill(location: &Location, users: u64) -> anyhow::Result<()> {
     let options = Options { queue: AT_ONCE * 2, batch: AT_ONCE, checkpoint_pages: 20_000, index: true };
-    let store = Store::open(&Location::Sqlite(path.to_owned()), &options).await?;
+    let store = Store::open(location, &options).await?;
     store.commit(found()).await?;
     let next = Arc::new(AtomicU64::new(0));
     let mut tasks = tokio::task::JoinSet::new();

@@ -10,16 +10,16 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::{KeyId, Role, Timestamp, text::line_type};
+use crate::{KeyId, Role, Timestamp, text::text_type};
 
 const PREFIX: &str = "roster_";
 const SECRET_LEN: usize = 43; // 62^43 > 2^256
 const CHECKSUM_LEN: usize = 6; // 62^6 > 2^32
 const LEN: usize = PREFIX.len() + 12 + 1 + SECRET_LEN + CHECKSUM_LEN;
 
-line_type!(
+text_type!(
     /// What a key is for, in the words of whoever made it.
-    KeyName, 100
+    KeyName, 100, line
 );
 
 /// A key as its holder has it. Shown once, never stored, and `Debug` shows nothing.

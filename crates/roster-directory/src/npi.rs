@@ -1,12 +1,12 @@
 //! The National Provider Identifier: any text is kept, the verdict on its check digit is computed.
 
-use crate::text::verbatim_type;
+use crate::text::text_type;
 
-verbatim_type!(
+text_type!(
     /// An NPI as it was given.
     ///
     /// Nothing of sane length is refused: the API's own documented example, `1234567890`, fails the check digit.
-    NpiNumber, 64
+    NpiNumber, 64, verbatim
 );
 
 impl NpiNumber {

@@ -1,10 +1,10 @@
 //! A care organization: the tenant. Everything else belongs to exactly one.
 
-use crate::{OrganizationId, Timestamp, text::line_type};
+use crate::{OrganizationId, Timestamp, text::text_type};
 
-line_type!(
+text_type!(
     /// What the organization calls itself.
-    OrganizationName, 200
+    OrganizationName, 200, line
 );
 
 /// One organization.

@@ -1,10 +1,10 @@
 //! A payor: the insurer or public programme that pays an organization for care, and that credentials its providers.
 
-use crate::{PayorId, Timestamp, text::line_type};
+use crate::{PayorId, Timestamp, text::text_type};
 
-line_type!(
+text_type!(
     /// What the payor is called.
-    PayorName, 200
+    PayorName, 200, line
 );
 
 /// One payor of an organization.

@@ -1,12 +1,12 @@
 //! A phone number: any text is kept, the number an SMS could reach is computed.
 
-use crate::text::verbatim_type;
+use crate::text::text_type;
 
-verbatim_type!(
+text_type!(
     /// A phone number as it was given.
     ///
     /// Nothing of sane length is refused: the API's own documented example, `+1234567890`, cannot be dialled.
-    PhoneNumber, 64
+    PhoneNumber, 64, verbatim
 );
 
 impl PhoneNumber {

@@ -1,6 +1,6 @@
 //! How a list is asked for: filter, order, page.
 
-use crate::{Flaw, Role, RoleSet, search::Terms, user::EmailKey};
+use crate::{Flaw, Role, RoleSet, UserId, search::Terms, user::EmailKey};
 
 /// A question for one page of an organization's users.
 #[derive(Debug, Clone)]
@@ -17,6 +17,8 @@ pub struct Query {
     pub order: Order,
     /// Which part of it.
     pub page: Page,
+    /// Whom the page comes after, whatever its number: the last user of the page before. Costs the same at any depth.
+    pub after: Option<UserId>,
 }
 
 impl Query {
@@ -26,6 +28,11 @@ impl Query {
             Some(role) => self.visible.and(RoleSet::of(&[role])),
             None => self.visible,
         }
+    }
+
+    /// How many users come before the page; after a user none is passed over.
+    pub fn offset(&self) -> u64 {
+        if self.after.is_some() { 0 } else { self.page.offset() }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Checked text: how long it may be, and what it may not contain.
 
+use crate::Flaw;
+
 /// The white space JavaScript's `String.prototype.trim` removes (ECMA-262 §12.2 and §12.3): Unicode's `Zs`, tab, VT,
 /// FF, line ends and U+FEFF; unlike Rust's `trim`, not U+0085.
 pub(crate) fn is_js_space(c: char) -> bool {
@@ -18,11 +20,29 @@ pub(crate) fn has_control(text: &str) -> bool {
     if text.is_ascii() { text.bytes().any(|b| b.is_ascii_control()) } else { text.chars().any(char::is_control) }
 }
 
-/// A type for one line of trimmed text of 1 to `$max` UTF-16 units, without control characters.
+/// One line: trimmed as JavaScript trims, 1 to `max` UTF-16 units, without control characters.
+pub(crate) fn line(text: &str, max: usize) -> Result<&str, Flaw> {
+    let text = text.trim_matches(is_js_space);
+    if text.is_empty() { Err(Flaw::too_short(1)) } else { verbatim(text, max) }
+}
+
+/// Text just as it came: 0 to `max` UTF-16 units, without control characters.
+pub(crate) fn verbatim(text: &str, max: usize) -> Result<&str, Flaw> {
+    // A UTF-16 unit is at least one byte, so short text needs no count.
+    if text.len() > max && utf16_len(text) > max {
+        return Err(Flaw::too_long(max));
+    }
+    if has_control(text) {
+        return Err(Flaw::control_characters());
+    }
+    Ok(text)
+}
+
+/// A type for text of at most `$max` UTF-16 units that `$check` ([`line`] or [`verbatim`]) lets through.
 ///
 /// Its `Debug` shows nothing: most of these are personal data, and none is needed in a log.
-macro_rules! line_type {
-    ($(#[$doc:meta])* $name:ident, $max:literal) => {
+macro_rules! text_type {
+    ($(#[$doc:meta])* $name:ident, $max:literal, $check:ident) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Box<str>);
@@ -31,20 +51,9 @@ macro_rules! line_type {
             /// The most UTF-16 units it may have.
             pub const MAX: usize = $max;
 
-            /// Trims as JavaScript does, then checks.
+            /// Checks the text, and keeps what is left of it.
             pub fn parse(text: &str) -> Result<Self, $crate::Flaw> {
-                let text = text.trim_matches($crate::text::is_js_space);
-                if text.is_empty() {
-                    return Err($crate::Flaw::too_short(1));
-                }
-                // A UTF-16 unit is at least one byte, so short text needs no count.
-                if text.len() > Self::MAX && $crate::text::utf16_len(text) > Self::MAX {
-                    return Err($crate::Flaw::too_long(Self::MAX));
-                }
-                if $crate::text::has_control(text) {
-                    return Err($crate::Flaw::control_characters());
-                }
-                Ok(Self(text.into()))
+                $crate::text::$check(text, Self::MAX).map(Self::from_stored)
             }
 
             /// What was checked before it was stored.
@@ -73,54 +82,4 @@ macro_rules! line_type {
         }
     };
 }
-pub(crate) use line_type;
-
-/// A type for text that is kept just as it came: 0 to `$max` UTF-16 units, without control characters.
-macro_rules! verbatim_type {
-    ($(#[$doc:meta])* $name:ident, $max:literal) => {
-        $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, Hash)]
-        pub struct $name(Box<str>);
-
-        impl $name {
-            /// The most UTF-16 units it may have.
-            pub const MAX: usize = $max;
-
-            /// Checks and keeps the text as it is.
-            pub fn parse(text: &str) -> Result<Self, $crate::Flaw> {
-                if text.len() > Self::MAX && $crate::text::utf16_len(text) > Self::MAX {
-                    return Err($crate::Flaw::too_long(Self::MAX));
-                }
-                if $crate::text::has_control(text) {
-                    return Err($crate::Flaw::control_characters());
-                }
-                Ok(Self(text.into()))
-            }
-
-            /// What was checked before it was stored.
-            pub fn from_stored(text: &str) -> Self {
-                Self(text.into())
-            }
-
-            /// The text, as it was given.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = $crate::Flaw;
-
-            fn from_str(text: &str) -> Result<Self, $crate::Flaw> {
-                Self::parse(text)
-            }
-        }
-
-        impl std::fmt::Debug for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("***")
-            }
-        }
-    };
-}
-pub(crate) use verbatim_type;
+pub(crate) use text_type;

@@ -7,16 +7,16 @@ use crate::{
     credential::{Day, RecertificationDate},
     npi::NpiNumber,
     phone::PhoneNumber,
-    text::{has_control, line_type, utf16_len},
+    text::{has_control, text_type, utf16_len},
 };
 
-line_type!(
+text_type!(
     /// A first or a last name.
-    PersonName, 100
+    PersonName, 100, line
 );
-line_type!(
+text_type!(
     /// One line of an address, a city, a state, a postal code, a sex.
-    Line, 200
+    Line, 200, line
 );
 
 /// An e-mail address that zod 3 takes.

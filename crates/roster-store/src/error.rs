@@ -11,6 +11,9 @@ pub enum Error {
     /// There is no such organization.
     #[error("there is no such organization")]
     NoOrganization,
+    /// The user a page was to come after is not there. Ask for the page by its number.
+    #[error("there is no such user to go on after")]
+    NoSuchCursor,
     /// More changes are waiting than the store will queue, or another process holds the database. Try again.
     #[error("the database is busy")]
     Busy,

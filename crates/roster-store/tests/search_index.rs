@@ -138,6 +138,8 @@ async fn ask_everything(store: &Store, organization: OrganizationId, count: u32)
                 email: None,
                 search: Terms::parse(&search).expect("a search"),
                 order,
+                after: None,
+                after: None,
                 page: Page { number, size },
             };
             let listing = store.list(organization, query).await.expect("a list");
@@ -191,6 +193,7 @@ async fn a_search_has_the_same_answer_with_the_index_and_without() {
         search: Terms::parse(user(late).id.as_str()).expect("a search"),
         order: Order::default(),
         page: Page::default(),
+        after: None,
     };
     let listing = store.list(ours.id, query).await.expect("a list");
     assert_eq!((listing.total, listing.users[0].id), (1, user(late).id));

@@ -9,7 +9,7 @@ mod organizations;
 mod payors;
 mod users;
 
-use roster_directory::Issue;
+use roster_directory::{Flaw, Issue};
 use roster_store::Store;
 
 pub use caller::{Caller, Identity};
@@ -91,6 +91,7 @@ impl From<roster_store::Error> for Error {
         match error {
             EmailTaken => Error::EmailTaken,
             NoOrganization => Error::NotFound,
+            NoSuchCursor => Error::Invalid(vec![Flaw::malformed("Invalid cursor").at(["cursor"])]),
             Busy | Storage(_) | Away(_) | Closed => Error::Busy(error),
             Unusable(_) | Engine(_) => Error::Internal(error),
         }

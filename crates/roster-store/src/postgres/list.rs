@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use deadpool_postgres::Object;
-use roster_directory::{OrganizationId, Query, query::Order, search::Term};
+use roster_directory::{OrganizationId, Query, UserId, query::Order, search::Term};
 use tokio_postgres::types::ToSql;
 
 use super::{errors, rows};
@@ -14,7 +14,7 @@ pub(super) async fn list(client: &Object, organization: OrganizationId, query: &
     let roles: Vec<i16> = query.roles().iter().map(|role| role as i16).collect();
     let organization = organization.as_str();
     let size = i64::from(query.page.size);
-    let offset = i64::try_from(query.page.offset()).unwrap_or(i64::MAX);
+    let offset = i64::try_from(query.offset()).unwrap_or(i64::MAX);
     let email = query.email.as_ref().map(|email| email.as_str());
     let needles: Vec<Needles> = query.search.iter().map(Needles::of).collect();
 
@@ -38,6 +38,21 @@ pub(super) async fn list(client: &Object, organization: OrganizationId, query: &
         }
         filter.push(')');
     }
+    let mut page_filter = filter.clone();
+    let after = match query.after {
+        Some(id) => Some((place_of(client, organization, id).await?, id.to_string())),
+        None => None,
+    };
+    if let Some((place, id)) = &after {
+        params.push(place);
+        params.push(id);
+        let comes_after = match query.order {
+            Order::NewestFirst => "<",
+            Order::OldestFirst => ">",
+        };
+        let last = params.len();
+        write!(page_filter, " and (place, id) {comes_after} (${}, ${last})", last - 1).expect(NEVER);
+    }
     // Counted where nothing but the role is asked for, else by reading.
     let total = match filters_beyond_role {
         false => "select coalesce(sum(users), 0)::bigint from role_count where organization = $1 and role = any ($2)"
@@ -53,11 +68,11 @@ pub(super) async fn list(client: &Object, organization: OrganizationId, query: &
         concat!(
             "with page as (select ",
             user_columns!(),
-            ", place from users where {filter} \
+            ", place from users where {page_filter} \
              order by place {direction}, id {direction} limit $3 offset $4), total as ({total}) \
              select page.*, total.* from total left join page on true order by page.place {direction}, page.id {direction}"
         ),
-        filter = filter,
+        page_filter = page_filter,
         direction = direction,
         total = total,
     );
@@ -66,6 +81,14 @@ pub(super) async fn list(client: &Object, organization: OrganizationId, query: &
     let total = rows.first().map_or(0, |row| row.get::<_, i64>(TOTAL));
     let on_the_page = rows.iter().filter(|row| row.get::<_, Option<&str>>(0).is_some());
     Ok(Listing { users: on_the_page.map(rows::user).collect::<Result<_, _>>()?, total: total as u64 })
+}
+
+/// Where the user with this id lies.
+async fn place_of(client: &Object, organization: &str, id: UserId) -> Result<i64, Error> {
+    let sql = "select place from users where organization = $1 and id = $2";
+    let statement = client.prepare_cached(sql).await.map_err(errors::of)?;
+    let row = client.query_opt(&statement, &[&organization, &id.as_str()]).await.map_err(errors::of)?;
+    Ok(row.ok_or(Error::NoSuchCursor)?.get(0))
 }
 
 const NEVER: &str = "writing to a string does not fail";

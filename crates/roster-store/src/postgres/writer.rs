@@ -21,7 +21,7 @@ use super::{
 use crate::{Error, Options};
 
 /// Lanes of one process. With more, batches are smaller; with fewer, a commit is waited for oftener.
-const LANES: usize = 4;
+const LANES: usize = 3;
 
 /// How long a change may take, waiting and retries included, before its client is told to try again.
 pub(super) const DEADLINE: Duration = Duration::from_millis(1_900);

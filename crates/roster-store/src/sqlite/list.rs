@@ -4,10 +4,16 @@
 //! be helped: users have consecutive ordinals, so where all but a few of them are shown, the place of the n-th follows
 //! from n; elsewhere the index by role is walked from the nearer end of the list.
 
-use roster_directory::{Query, Role, RoleSet, User, query::Order};
+use std::ops::RangeInclusive;
+
+use roster_directory::{Query, Role, RoleSet, User, UserId, query::Order};
 use rusqlite::{CachedStatement, OptionalExtension, Rows, params};
 
-use super::{place::OrganizationNumber, readers::Reader, rows, search};
+use super::{
+    place::{self, OrganizationNumber},
+    readers::Reader,
+    rows, search,
+};
 use crate::{Error, Listing, rows::user_columns};
 
 /// Index entries that may be passed over before a query is no longer answered on a runtime thread: about 0.2 ms.
@@ -42,7 +48,9 @@ fn by_email(reader: &Reader, number: OrganizationNumber, query: &Query) -> Resul
     let user = reader.prepare(sql)?.query_row(params![number, email.as_str()], rows::user).optional()?;
     let user = user.filter(|user| query.roles().contains(user.role) && search::matches(&query.search, user));
     let total = u64::from(user.is_some());
-    Ok(Listing { users: user.into_iter().filter(|_| query.page.offset() == 0).collect(), total })
+    // There is one at most, so nothing comes after it.
+    let on_the_page = query.offset() == 0 && query.after.is_none();
+    Ok(Listing { users: user.into_iter().filter(|_| on_the_page).collect(), total })
 }
 
 /// One page without a search; `None` if more than `most_skipped` index entries would be passed over.
@@ -55,22 +63,36 @@ fn page(
     let count = Count::read(reader, number)?;
     let roles = query.roles();
     let total = count.of(roles);
-    let offset = query.page.offset();
+    let hidden = count.of(RoleSet::ALL) - total;
+    let present: Vec<Role> = roles.iter().filter(|role| count.by_role[*role as usize] > 0).collect();
+    if let Some(id) = query.after {
+        let places = Stretch::after(reader, number, id, query.order)?;
+        let users = match hidden <= FEW_HIDDEN {
+            true => in_stretch(reader, roles, &places, u64::from(query.page.size), hidden)?,
+            false => users_at(reader, &by_role(reader, number, &present, &places, 0, u64::from(query.page.size))?)?,
+        };
+        return Ok(Some(Listing { users, total }));
+    }
+    let offset = query.offset();
     if offset >= total {
         return Ok(Some(Listing { users: Vec::new(), total }));
     }
     let len = u64::from(query.page.size).min(total - offset);
     let window = Window { offset, len, total, order: query.order };
 
-    let hidden = count.of(RoleSet::ALL) - total;
     let users = if hidden <= FEW_HIDDEN && count.of(RoleSet::ALL) == count.ordinals {
         by_counting(reader, number, roles, &window)?
     } else {
-        if window.nearer_end().0 > most_skipped {
+        let (skip, order) = window.nearer_end();
+        if skip > most_skipped {
             return Ok(None);
         }
-        let present: Vec<Role> = roles.iter().filter(|role| count.by_role[*role as usize] > 0).collect();
-        users_at(reader, &by_role(reader, number, &present, &window)?)?
+        let whole = Stretch { places: number.places(), order };
+        let mut places = by_role(reader, number, &present, &whole, skip, window.len)?;
+        if order != window.order {
+            places.reverse();
+        }
+        users_at(reader, &places)?
     };
     Ok(Some(Listing { users, total }))
 }
@@ -130,6 +152,25 @@ impl Window {
     }
 }
 
+/// Some consecutive places, and the order to walk them in.
+struct Stretch {
+    places: RangeInclusive<i64>,
+    order: Order,
+}
+
+impl Stretch {
+    /// Everybody who comes after this user.
+    fn after(reader: &Reader, number: OrganizationNumber, id: UserId, order: Order) -> Result<Self, Error> {
+        let place = place::of_user(reader, number, id)?.ok_or(Error::NoSuchCursor)?;
+        let all = number.places();
+        let places = match order {
+            Order::NewestFirst => *all.start()..=place - 1,
+            Order::OldestFirst => place + 1..=*all.end(),
+        };
+        Ok(Self { places, order })
+    }
+}
+
 /// The page where all users but a few are shown: the n-th shown has the n-th ordinal that is not a hidden one's.
 fn by_counting(
     reader: &Reader,
@@ -147,47 +188,65 @@ fn by_counting(
         hidden.iter().fold(number.place(rank as i64), |place, hidden| if *hidden <= place { place + 1 } else { place })
     };
     let (oldest, newest) = window.ranks();
-    let sql = match window.order {
-        Order::NewestFirst => {
-            concat!(
-                "select ",
-                user_columns!(),
-                ", created_at from users where place between ?1 and ?2 order by place desc"
-            )
-        }
-        Order::OldestFirst => {
-            concat!(
-                "select ",
-                user_columns!(),
-                ", created_at from users where place between ?1 and ?2 order by place asc"
-            )
-        }
+    let stretch = Stretch { places: place_of(oldest)..=place_of(newest), order: window.order };
+    in_stretch(reader, roles, &stretch, window.len, hidden.len() as u64)
+}
+
+/// The first `len` users of a stretch that may be shown, where at most `hidden` may not.
+fn in_stretch(reader: &Reader, roles: RoleSet, stretch: &Stretch, len: u64, hidden: u64) -> Result<Vec<User>, Error> {
+    let sql = match stretch.order {
+        Order::NewestFirst => concat!(
+            "select ",
+            user_columns!(),
+            ", created_at from users where place between ?1 and ?2 order by place desc limit ?3"
+        ),
+        Order::OldestFirst => concat!(
+            "select ",
+            user_columns!(),
+            ", created_at from users where place between ?1 and ?2 order by place asc limit ?3"
+        ),
     };
-    let mut users = reader.collect(sql, [place_of(oldest), place_of(newest)], rows::user)?;
+    let (start, end) = (stretch.places.start(), stretch.places.end());
+    let mut users = reader.collect(sql, params![start, end, (len + hidden) as i64], rows::user)?;
     users.retain(|user| roles.contains(user.role));
+    users.truncate(len as usize);
     Ok(users)
 }
 
-/// The places of the page, found by walking the index of each role side by side, from the nearer end.
-fn by_role(reader: &Reader, number: OrganizationNumber, roles: &[Role], window: &Window) -> Result<Vec<i64>, Error> {
-    let (skip, walk) = window.nearer_end();
-    let sql = match walk {
-        Order::NewestFirst => "select place from users where organization = ?1 and role = ?2 order by place desc",
-        Order::OldestFirst => "select place from users where organization = ?1 and role = ?2 order by place asc",
+/// `len` places of users of these roles, after the first `skip` of a stretch: found by walking the index of each role
+/// side by side.
+fn by_role(
+    reader: &Reader,
+    number: OrganizationNumber,
+    roles: &[Role],
+    stretch: &Stretch,
+    skip: u64,
+    len: u64,
+) -> Result<Vec<i64>, Error> {
+    let sql = match stretch.order {
+        Order::NewestFirst => {
+            "select place from users where organization = ?1 and role = ?2 and place between ?3 and ?4 \
+             order by place desc"
+        }
+        Order::OldestFirst => {
+            "select place from users where organization = ?1 and role = ?2 and place between ?3 and ?4 \
+             order by place asc"
+        }
     };
+    let (start, end) = (stretch.places.start(), stretch.places.end());
     let mut statements =
         roles.iter().map(|_| reader.prepare(sql)).collect::<Result<Vec<CachedStatement<'_>>, Error>>()?;
     let mut walks = Vec::with_capacity(roles.len());
     for (statement, role) in statements.iter_mut().zip(roles) {
-        let mut walk = Walk { rows: statement.query(params![number, *role as u8])?, next: None };
+        let mut walk = Walk { rows: statement.query(params![number, *role as u8, start, end])?, next: None };
         walk.step()?;
         walks.push(walk);
     }
 
-    let mut places = Vec::with_capacity(window.len as usize);
-    for nth in 0..skip + window.len {
+    let mut places = Vec::with_capacity(len as usize);
+    for nth in 0..skip + len {
         let ahead = walks.iter_mut().filter(|walk| walk.next.is_some());
-        let first = match walk {
+        let first = match stretch.order {
             Order::NewestFirst => ahead.max_by_key(|walk| walk.next),
             Order::OldestFirst => ahead.min_by_key(|walk| walk.next),
         };
@@ -196,9 +255,6 @@ fn by_role(reader: &Reader, number: OrganizationNumber, roles: &[Role], window: 
             places.extend(first.next);
         }
         first.step()?;
-    }
-    if walk != window.order {
-        places.reverse();
     }
     Ok(places)
 }

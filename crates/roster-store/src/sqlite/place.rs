@@ -2,12 +2,13 @@
 
 use std::ops::RangeInclusive;
 
-use roster_directory::OrganizationId;
+use roster_directory::{OrganizationId, UserId};
 use rusqlite::{
-    Connection, OptionalExtension, ToSql,
+    Connection, OptionalExtension, ToSql, params,
     types::{FromSql, FromSqlResult, ToSqlOutput, ValueRef},
 };
 
+use super::readers::Reader;
 use crate::Error;
 
 /// Bits of a place that count within the organization: 68 thousand million users, and 134 million organizations.
@@ -51,4 +52,10 @@ impl FromSql for OrganizationNumber {
 pub(super) fn number_of(connection: &Connection, id: OrganizationId) -> Result<Option<OrganizationNumber>, Error> {
     let mut statement = connection.prepare_cached("select number from organization where id = ?1")?;
     Ok(statement.query_row([id.as_str()], |row| row.get(0)).optional()?)
+}
+
+/// The place of the user with this id.
+pub(super) fn of_user(reader: &Reader, number: OrganizationNumber, id: UserId) -> Result<Option<i64>, Error> {
+    let mut statement = reader.prepare("select place from users where organization = ?1 and id = ?2")?;
+    Ok(statement.query_row(params![number, id.as_str()], |row| row.get(0)).optional()?)
 }

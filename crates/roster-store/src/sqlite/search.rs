@@ -11,11 +11,11 @@ use roster_directory::{
     query::Order,
     search::{Haystack, Term, Terms},
 };
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::Row;
 
 use super::{
     index::{self, CHUNK},
-    place::OrganizationNumber,
+    place::{self, OrganizationNumber},
     readers::Reader,
 };
 use crate::Error;
@@ -48,12 +48,18 @@ pub(super) fn find(reader: &Reader, number: OrganizationNumber, query: &Query) -
     let mut hits = Hits {
         terms: &query.search,
         roles: query.roles(),
-        page: query.page.offset()..query.page.offset().saturating_add(u64::from(query.page.size)),
+        order: query.order,
+        after: match query.after {
+            Some(id) => Some(place::of_user(reader, number, id)?.ok_or(Error::NoSuchCursor)?),
+            None => None,
+        },
+        page: query.offset()..query.offset().saturating_add(u64::from(query.page.size)),
+        passed: 0,
         haystack: Haystack::default(),
         found: Found { places: Vec::new(), total: 0 },
     };
     if narrowing.is_empty() {
-        hits.read(reader, query.order, number.place(0)..number.place(ordinals))?;
+        hits.read(reader, number.place(0)..number.place(ordinals))?;
         return Ok(hits.found);
     }
 
@@ -66,7 +72,7 @@ pub(super) fn find(reader: &Reader, number: OrganizationNumber, query: &Query) -
     for chunk in in_order {
         let start = number.place(chunk * CHUNK);
         if !finished.contains(&chunk) {
-            hits.read(reader, query.order, start..number.place(((chunk + 1) * CHUNK).min(ordinals)))?;
+            hits.read(reader, start..number.place(((chunk + 1) * CHUNK).min(ordinals)))?;
             continue;
         }
         let mut candidates: Option<Vec<u16>> = None;
@@ -102,11 +108,7 @@ struct Sought {
 impl Sought {
     fn new(reader: &Reader, number: OrganizationNumber, term: &Term) -> Result<Self, Error> {
         let ordinal = match term.id() {
-            Some(id) => reader
-                .prepare("select place from users where organization = ?1 and id = ?2")?
-                .query_row(params![number, id.as_str()], |row| row.get(0))
-                .optional()?
-                .map(|place| number.ordinal(place)),
+            Some(id) => place::of_user(reader, number, id)?.map(|place| number.ordinal(place)),
             None => None,
         };
         Ok(Self { alternatives: term.needles().map(index::trigrams_of).collect(), ordinal })
@@ -158,7 +160,13 @@ fn intersection(mut some: Vec<u16>, others: &[u16]) -> Vec<u16> {
 struct Hits<'a> {
     terms: &'a Terms,
     roles: RoleSet,
+    order: Order,
+    /// The place after which the page comes.
+    after: Option<i64>,
+    /// Which of the hits after it.
     page: Range<u64>,
+    /// How many of those there were so far.
+    passed: u64,
     haystack: Haystack,
     found: Found,
 }
@@ -179,10 +187,18 @@ impl Hits<'_> {
         let text = |column| row.get_ref(column).and_then(|value| Ok(value.as_str_or_null()?));
         self.haystack.fill(text(3)?.unwrap_or_default(), text(4)?.unwrap_or_default(), text(5)?, text(6)?);
         if self.terms.all_in(&self.haystack, text(2)?.unwrap_or_default()) {
-            if self.page.contains(&self.found.total) {
-                self.found.places.push(row.get(0)?);
-            }
             self.found.total += 1;
+            let place = row.get(0)?;
+            let comes_after = self.after.is_none_or(|after| match self.order {
+                Order::NewestFirst => place < after,
+                Order::OldestFirst => place > after,
+            });
+            if comes_after {
+                if self.page.contains(&self.passed) {
+                    self.found.places.push(place);
+                }
+                self.passed += 1;
+            }
         }
         Ok(())
     }
@@ -199,8 +215,8 @@ impl Hits<'_> {
     }
 
     /// Checks everybody in a range of places.
-    fn read(&mut self, reader: &Reader, order: Order, places: Range<i64>) -> Result<(), Error> {
-        let sql = match order {
+    fn read(&mut self, reader: &Reader, places: Range<i64>) -> Result<(), Error> {
+        let sql = match self.order {
             Order::OldestFirst => {
                 concat!(
                     "select ",

@@ -156,6 +156,7 @@ impl List {
             search: self.search,
             order: self.sort,
             page: Page { number: self.page, size: self.page_size },
+            after: None,
         };
         let page = query.page;
         let listing = app.list_users(&operator_of(app, self.org).await?, query).await?;

@@ -4,6 +4,7 @@ mod body;
 pub(crate) mod error;
 mod me;
 mod openapi;
+mod role;
 pub(crate) mod users;
 
 use std::sync::Arc;

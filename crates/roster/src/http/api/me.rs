@@ -4,7 +4,7 @@ use roster_directory::RoleSet;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{error::ApiResult, json, openapi::UserRole};
+use super::{error::ApiResult, json, role::UserRole};
 use crate::app::Caller;
 
 /// Who the key is, and what it may do

@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::roster::Answer;
 
 mod create;
+mod cursor;
 mod get;
 mod list;
 mod search;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use roster_directory::{
-    Flaw, Issue, NewUser, Query, Role, RoleSet,
+    Flaw, Issue, NewUser, Query, Role, RoleSet, UserId,
     credential::RecertificationDate,
     issue::Code,
     npi::NpiNumber,
@@ -83,7 +83,7 @@ pub(super) fn query(query: &str, visible: RoleSet) -> Result<Query, Vec<Issue>> 
             given[place] = Some(value);
         }
     }
-    let [page, page_size, search, role, email, sort] = given;
+    let [page, page_size, search, role, email, sort, cursor] = given;
 
     let mut issues = Vec::new();
     let mut asked = Query {
@@ -93,6 +93,7 @@ pub(super) fn query(query: &str, visible: RoleSet) -> Result<Query, Vec<Issue>> 
         search: Terms::default(),
         order: Order::default(),
         page: Page::default(),
+        after: None,
     };
     take(&mut issues, "page", page, |text| whole_number(text, Page::MAX_NUMBER), |number| asked.page.number = number);
     take(
@@ -113,10 +114,24 @@ pub(super) fn query(query: &str, visible: RoleSet) -> Result<Query, Vec<Issue>> 
     let email = email.filter(|email| !email.is_empty());
     take(&mut issues, "email", email, one(EmailKey::sought), |email| asked.email = Some(email));
     take(&mut issues, "sort", sort, one(Order::parse), |order| asked.order = order);
+    let cursor_of = one(|text| UserId::parse(text).ok_or(Flaw::malformed("Invalid cursor")));
+    take(&mut issues, "cursor", cursor, cursor_of, |id| asked.after = Some(id));
     if issues.is_empty() { Ok(asked) } else { Err(issues) }
 }
 
-const PARAMETERS: [&str; 6] = ["page", "pageSize", "search", "role", "email", "sort"];
+const PARAMETERS: [&str; 7] = ["page", "pageSize", "search", "role", "email", "sort", CURSOR];
+
+const CURSOR: &str = "cursor";
+
+/// The query string of the page after one that ended with the user `last`: the same question, the next number, and
+/// where to go on.
+pub(super) fn next_page(query: &str, next: u64, last: UserId) -> String {
+    let mut to = form_urlencoded::Serializer::new(String::with_capacity(query.len() + 64));
+    let kept = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "page" && name != CURSOR);
+    to.extend_pairs(kept);
+    to.append_pair("page", &next.to_string()).append_pair(CURSOR, last.as_str());
+    to.finish()
+}
 
 fn take<T>(
     issues: &mut Vec<Issue>,

@@ -10,7 +10,7 @@ use roster_directory::{
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::super::openapi::{AssignableRole, UserRole};
+use super::super::role::{AssignableRole, UserRole};
 
 /// Whom to create. Keys that are not listed here are ignored; `null` is not the same as leaving a key out, and is
 /// refused. Lengths are counted as JavaScript counts them, in UTF-16 units.
@@ -247,4 +247,7 @@ pub(crate) struct ListParams {
         example = "createdAt_desc,updatedAt_asc"
     )]
     sort: Option<String>,
+    /// Where to go on: taken from the `Link` of the page before. The page number is then only repeated in the answer
+    #[param(pattern = "^usr_[0-9]{10}_[a-z0-9]{9}$", nullable = false)]
+    cursor: Option<String>,
 }

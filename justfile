@@ -1,0 +1,17 @@
+# Conveniences. Nothing needs `just`: each recipe is the one line it runs.
+
+# Build, and start with an example in it
+demo:
+    cargo run --release -- serve --demo
+
+# Everything, after installing what it needs
+test:
+    script/test
+
+# What CI runs
+ci:
+    bash .ci/run
+
+# The numbers of docs/performance.md, on a machine that does nothing else
+bench:
+    cargo run --release -p roster-bench -- all
