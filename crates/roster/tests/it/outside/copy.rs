@@ -142,6 +142,26 @@ fn a_copy_killed_half_way_leaves_nothing_and_can_be_run_again() {
 
 #[test]
 #[ignore = "needs PostgreSQL: script/test runs it"]
+fn a_destination_that_dies_half_way_is_said_and_has_nothing() {
+    let houses = Houses::new();
+    let (binary, to) = (&houses.binary, houses.destination());
+    fill(&houses.file(), [1_500, 0]);
+    let obstacle = Obstacle::on(&to);
+    let copying = start_copying(binary, FILE, &to);
+    obstacle.wait_for_waiting(1);
+    houses.cluster.stop("immediate");
+    let ended = copying.end();
+    let told = "roster: cannot copy to postgres://roster@127.0.0.1:";
+    assert!(ended.code == Some(1) && ended.log.contains(told), "{}", ended.log);
+    assert!(ended.log.contains(": the database cannot be reached: "), "{}", ended.log);
+    drop(obstacle);
+    houses.cluster.go(&["fsync=off"]);
+    assert_empty(binary, &to);
+    copy(binary, FILE, &to);
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: script/test runs it"]
 fn a_source_that_is_written_to_meanwhile_is_not_copied() {
     let houses = Houses::new();
     let (binary, to) = (&houses.binary, houses.destination());
