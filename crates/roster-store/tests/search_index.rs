@@ -139,7 +139,6 @@ async fn ask_everything(store: &Store, organization: OrganizationId, count: u32)
                 search: Terms::parse(&search).expect("a search"),
                 order,
                 after: None,
-                after: None,
                 page: Page { number, size },
             };
             let listing = store.list(organization, query).await.expect("a list");

@@ -33,7 +33,8 @@ pub(super) struct Freshness {
 impl Freshness {
     /// For a database that is open. Without its index (where SQLite keeps it elsewhere) every question is a query.
     pub(super) fn of(database: &Path) -> Self {
-        let mut index = database.as_os_str().to_owned();
+        // SQLite follows links before it names the files beside the database.
+        let mut index = database.canonicalize().unwrap_or_else(|_| database.to_owned()).into_os_string();
         index.push("-shm");
         let index = File::open(PathBuf::from(index)).ok().map(ManuallyDrop::new);
         Self { index, known: Mutex::default() }
