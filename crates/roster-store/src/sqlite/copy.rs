@@ -13,6 +13,9 @@ use crate::{
 /// What a transaction that writes everything keeps in memory before it goes to the log: the indexes of a million users.
 const CACHE_KIB: i64 = 256 * 1024;
 
+/// The same for reading it again.
+const READ_CACHE_KIB: i64 = 32 * 1024;
+
 /// Reads everything there is at one moment.
 pub(crate) fn read(path: &Path, feed: &Feed) -> Result<Mark, Error> {
     let connection = schema::open_unchanged(path)?;
@@ -38,6 +41,8 @@ pub(crate) fn write(path: &Path, mut delivery: Delivery) -> Result<(), Error> {
         arrival.take(&batch)?;
     }
     arrival.finish()?;
+    // Reading back sorts the messages, in as much memory as the cache may take.
+    transaction.pragma_update(None, "cache_size", -READ_CACHE_KIB)?;
     read_all(&transaction, &delivery.back)?;
     drop(delivery.back);
     match delivery.verdict.blocking_recv() {
