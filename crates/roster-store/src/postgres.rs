@@ -80,8 +80,11 @@ impl Postgres {
     pub(crate) async fn payors_of(&self, organization: OrganizationId, user: UserId) -> Result<Vec<Payor>, Error> {
         let sql = "select p.id, p.name, p.created_at from user_payor a \
                    join payor p on p.organization = a.organization and p.id = a.payor \
-                   where a.organization = $1 and a.user_id = $2 order by p.id";
-        self.query(sql, &[&organization.as_str(), &user.as_str()], rows::payor).await
+                   where a.organization = $1 and a.user_id = $2";
+        let mut payors = self.query(sql, &[&organization.as_str(), &user.as_str()], rows::payor).await?;
+        // Not by the database, whose collation may have its own idea of the alphabet.
+        payors.sort_unstable_by_key(|payor| payor.id);
+        Ok(payors)
     }
 
     pub(crate) async fn known_payors(
@@ -96,15 +99,19 @@ impl Postgres {
 
     pub(crate) async fn payors(&self, organization: OrganizationId) -> Result<Vec<Payor>, Error> {
         self.must_exist(organization).await?;
-        let sql = "select id, name, created_at from payor where organization = $1 order by id";
-        self.query(sql, &[&organization.as_str()], rows::payor).await
+        let sql = "select id, name, created_at from payor where organization = $1";
+        let mut payors = self.query(sql, &[&organization.as_str()], rows::payor).await?;
+        payors.sort_unstable_by_key(|payor| payor.id);
+        Ok(payors)
     }
 
     pub(crate) async fn keys(&self, organization: OrganizationId) -> Result<Vec<Key>, Error> {
         self.must_exist(organization).await?;
         let sql = "select id, role, name, hash, created_at, expires_at, revoked_at \
-                   from api_key where organization = $1 order by id";
-        self.query(sql, &[&organization.as_str()], rows::key).await
+                   from api_key where organization = $1";
+        let mut keys = self.query(sql, &[&organization.as_str()], rows::key).await?;
+        keys.sort_unstable_by_key(|key| key.id);
+        Ok(keys)
     }
 
     pub(crate) async fn organizations(&self) -> Result<Vec<Organization>, Error> {
