@@ -1,6 +1,6 @@
 //! What can go wrong in the store, named for what the reader of the error can do about it.
 
-use std::error::Error as StdError;
+use std::{error::Error as StdError, fmt};
 
 /// Why a change was not written, or a query not answered.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +33,19 @@ pub enum Error {
     /// What the driver said, where it says nothing of the above.
     #[error("the database failed")]
     Engine(#[source] Box<dyn StdError + Send + Sync>),
+}
+
+/// What went wrong, and why, and why that, in one line for a log.
+pub fn chain(error: &dyn StdError) -> impl fmt::Display {
+    fmt::from_fn(move |f| {
+        write!(f, "{error}")?;
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    })
 }
 
 impl From<rusqlite::Error> for Error {

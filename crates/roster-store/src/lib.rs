@@ -13,5 +13,5 @@ mod copy;
 mod store;
 
 pub use copy::{Copied, CopyError, Progress, copy};
-pub use error::Error;
+pub use error::{Error, chain};
 pub use store::{Epoch, KeyRecord, Listing, Location, Options, Owed, Remembered, Store};

@@ -1,9 +1,11 @@
 //! PostgreSQL, and what speaks its wire protocol: any number of Roster processes over one database.
 
+mod attempts;
 pub(crate) mod connect;
 pub(crate) mod copy;
 mod errors;
 mod freshness;
+mod lending;
 mod list;
 mod place;
 mod rows;
@@ -12,39 +14,45 @@ mod writer;
 
 use std::time::Duration;
 
-use deadpool_postgres::{Object, Pool};
+use deadpool_postgres::ClientWrapper;
 use roster_directory::{
     Change, KeyId, Organization, OrganizationId, Payor, PayorId, Query, Timestamp, User, UserId, key::Key,
 };
+use tokio::{sync::Semaphore, time::Instant};
 use tokio_postgres::{Row, types::ToSql};
 
 use crate::{Epoch, Error, KeyRecord, Listing, Options, Owed, Remembered, rows::user_columns};
+use attempts::Attempts;
 use connect::Url;
 use freshness::Freshness;
+use lending::Lender;
 use writer::Writer;
 
 /// How long a query may take, waiting for a connection included, before its client is told to try again.
-const QUERY_DEADLINE: Duration = Duration::from_millis(1_900);
+const QUERY_DEADLINE: Duration = Duration::from_millis(1_800);
 
 /// The same for a query that may read many rows.
 const HEAVY_DEADLINE: Duration = Duration::from_secs(30);
 
+/// Rows that a page may leave out before reading it is heavy.
+const HEAVY_OFFSET: u64 = 10_000;
+
 /// One database.
 pub(crate) struct Postgres {
-    pool: Pool,
+    lender: Lender,
     writer: Writer,
     freshness: Freshness,
+    /// Connections that heavy queries may hold, half of all: the other half is for what must be answered at once.
+    heavy: Semaphore,
 }
 
 impl Postgres {
     pub(crate) async fn open(url: &Url, options: &Options) -> Result<Self, Error> {
-        let pool = url.pool()?;
-        let mut client = pool.get().await.map_err(errors::of_pool)?;
-        schema::migrate(&mut client).await?;
-        drop(client);
-        let writer = Writer::start(&pool, options)?;
-        let freshness = Freshness::start(&pool);
-        Ok(Self { pool, writer, freshness })
+        let lender = url.lender()?;
+        lender.lend(Instant::now() + schema::PATIENCE, async |client| schema::migrate(client).await).await?;
+        let writer = Writer::start(&lender, options)?;
+        let freshness = Freshness::start(lender.clone());
+        Ok(Self { lender, writer, freshness, heavy: Semaphore::new(url.pool_size() / 2) })
     }
 
     pub(crate) async fn commit(&self, change: Change) -> Result<Timestamp, Error> {
@@ -56,6 +64,7 @@ impl Postgres {
     }
 
     pub(crate) async fn check(&self) -> Result<(), Error> {
+        self.writer.check()?;
         self.epoch().await.map(drop)
     }
 
@@ -73,8 +82,29 @@ impl Postgres {
     }
 
     pub(crate) async fn list(&self, organization: OrganizationId, query: &Query) -> Result<Listing, Error> {
-        let deadline = if query.search.is_empty() { QUERY_DEADLINE } else { HEAVY_DEADLINE };
-        self.within(deadline, async |client| list::list(client, organization, query).await).await
+        if query.search.is_empty() && query.offset() <= HEAVY_OFFSET {
+            return self.list_within(QUERY_DEADLINE, organization, query).await;
+        }
+        let permit = tokio::time::timeout(QUERY_DEADLINE, self.heavy.acquire()).await.map_err(|_| Error::Busy)?;
+        let listing = self.list_within(HEAVY_DEADLINE, organization, query).await;
+        drop(permit);
+        listing
+    }
+
+    async fn list_within(
+        &self,
+        limit: Duration,
+        organization: OrganizationId,
+        query: &Query,
+    ) -> Result<Listing, Error> {
+        let mut attempts = Attempts::until(Instant::now() + limit);
+        loop {
+            let list = async |client: &mut ClientWrapper| list::list(client, organization, query).await;
+            match self.lender.lend(attempts.deadline, list).await {
+                Ok(listing) => return Ok(listing),
+                Err(trouble) => attempts.ask_again_after(trouble).await?,
+            }
+        }
     }
 
     pub(crate) async fn payors_of(&self, organization: OrganizationId, user: UserId) -> Result<Vec<Payor>, Error> {
@@ -152,27 +182,15 @@ impl Postgres {
         params: &[&(dyn ToSql + Sync)],
         row: impl Fn(&Row) -> Result<T, Error>,
     ) -> Result<Vec<T>, Error> {
-        let rows = self
-            .within(QUERY_DEADLINE, async |client| {
-                let statement = client.prepare_cached(sql).await.map_err(errors::of)?;
-                client.query(&statement, params).await.map_err(errors::of)
-            })
-            .await?;
-        rows.iter().map(row).collect()
-    }
-
-    /// Lends a connection for so long. One that did not answer in time is thrown away: it may never.
-    async fn within<T>(
-        &self,
-        deadline: Duration,
-        work: impl AsyncFnOnce(&mut Object) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        let mut client = self.pool.get().await.map_err(errors::of_pool)?;
-        match tokio::time::timeout(deadline, work(&mut client)).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                drop(Object::take(client));
-                Err(Error::Busy)
+        let mut attempts = Attempts::until(Instant::now() + QUERY_DEADLINE);
+        loop {
+            let query = async |client: &mut ClientWrapper| {
+                let statement = client.prepare_cached(sql).await?;
+                Ok(client.query(&statement, params).await?)
+            };
+            match self.lender.lend(attempts.deadline, query).await {
+                Ok(rows) => return rows.iter().map(row).collect(),
+                Err(trouble) => attempts.ask_again_after(trouble).await?,
             }
         }
     }

@@ -28,7 +28,9 @@ impl FromStr for Location {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             Some(("sqlite", path)) if !path.is_empty() => Ok(Location::Sqlite(path.into())),
-            Some(("postgres" | "postgresql", _)) => text.parse().map(Box::new).map(Location::Postgres),
+            Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
+                text.parse().map(Box::new).map(Location::Postgres)
+            }
             _ => Err("a database is sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE".to_owned()),
         }
     }

@@ -17,6 +17,7 @@ use std::{
     str::FromStr,
 };
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 use roster_directory::OrganizationId;
 use roster_store::{Options, Store};
@@ -87,7 +88,9 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             // A command is over soon: it leaves the search index to the server.
             let options = Options { index: false, ..Options::default() };
             runtime.block_on(async {
-                let app = App::new(Store::open(&location, &options).await?, Clock::System, Ids::random());
+                let store = Store::open(&location, &options).await;
+                let store = store.with_context(|| format!("cannot use the database {location}"))?;
+                let app = App::new(store, Clock::System, Ids::random());
                 match command {
                     Command::Org(command) => command.run(&app).await,
                     Command::Key(command) => command.run(&app).await,

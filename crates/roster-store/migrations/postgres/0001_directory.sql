@@ -71,8 +71,8 @@ create table user_payor (
     primary key (organization, user_id, payor)
 );
 
--- How many users of each role an organization has, in pieces: each lane of each process counts in a piece of its own,
--- so that creates of one organization do not wait for each other's row.
+-- How many users of each role an organization has, in pieces: the lanes of a process count in pieces of their own, so
+-- that creates of one organization do not wait for each other's row. Processes that meet in a piece only wait.
 create table role_count (
     organization text     not null,
     role         smallint not null,

@@ -1,24 +1,24 @@
-//! How PostgreSQL is reached: the URL, TLS, and the pool.
+//! How PostgreSQL is reached: the URL, and what of it makes a pool.
 
-use std::{path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+mod hosts;
+mod tls;
+
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    client::{
-        WebPkiServerVerifier,
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    },
-    crypto::CryptoProvider,
-    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
-};
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::lending::Lender;
 use crate::Error;
+use hosts::Hosts;
+use tls::Verify;
 
-/// How long a caller waits for a connection, and a connection for the server, before it is told to try again.
-const CONNECT_WAIT: Duration = Duration::from_millis(1_500);
+/// How long a caller waits for a connection, and a connection for the servers, before it is told to try again.
+pub(super) const CONNECT_WAIT: Duration = Duration::from_millis(1_500);
+
+/// How long one address of a host has to take a connection: short enough that the next one gets its turn.
+const ADDRESS_WAIT: Duration = Duration::from_millis(500);
 
 /// A `postgres://` URL, taken apart.
 ///
@@ -33,22 +33,16 @@ pub struct Url {
     shown: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verify {
-    /// Encrypt, and take whoever answers: what libpq does for `prefer` and `require`.
-    Nothing,
-    /// A certificate of somebody trusted, whatever its name.
-    Chain,
-    /// A certificate of somebody trusted, for this host.
-    ChainAndName,
-}
-
 impl FromStr for Url {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (base, query) = text.split_once('?').unwrap_or((text, ""));
-        let mut kept = form_urlencoded::Serializer::new(String::new());
+        if base.matches('@').count() > 1 || query.contains('@') {
+            // Read otherwise, a piece of a password would become the name of a host or of a parameter.
+            return Err("a `@` or a `?` that is part of a name or a password is written %40 or %3F".to_owned());
+        }
+        let mut kept = Vec::new();
         let mut url = Self {
             config: tokio_postgres::Config::new(),
             verify: Verify::Nothing,
@@ -57,8 +51,8 @@ impl FromStr for Url {
             shown: without_password(base),
         };
         let mut ssl_mode = SslMode::Prefer;
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            match (name.as_ref(), value.as_ref()) {
+        for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
+            match parameter.split_once('=').unwrap_or((parameter, "")) {
                 ("sslmode", "disable") => ssl_mode = SslMode::Disable,
                 ("sslmode", "prefer") => ssl_mode = SslMode::Prefer,
                 ("sslmode", "require") => ssl_mode = SslMode::Require,
@@ -67,29 +61,46 @@ impl FromStr for Url {
                 ("sslmode", _) => {
                     return Err("sslmode is disable, prefer, require, verify-ca or verify-full".to_owned());
                 }
-                ("sslrootcert", path) => url.root_cert = Some(path.into()),
+                ("sslrootcert", path) => url.root_cert = Some(decoded(path).into()),
                 ("pool_size", size) => {
                     let size = size.parse().ok().filter(|size| (2..=1_000).contains(size));
                     url.pool_size = size.ok_or("pool_size is a number from 2 to 1000")?;
                 }
-                (name, value) => drop(kept.append_pair(name, value)),
+                _ => kept.push(parameter),
             }
         }
-        let query = kept.finish();
-        let plain = if query.is_empty() { base.to_owned() } else { format!("{base}?{query}") };
+        if url.root_cert.is_some() && url.verify == Verify::Nothing {
+            if ssl_mode != SslMode::Require {
+                return Err("with sslrootcert, sslmode is require, verify-ca or verify-full".to_owned());
+            }
+            url.verify = Verify::Chain; // as libpq does
+        }
+        let plain = if kept.is_empty() { base.to_owned() } else { format!("{base}?{}", kept.join("&")) };
         url.config = plain.parse().map_err(|error: tokio_postgres::Error| {
             let cause = std::error::Error::source(&error).map_or_else(String::new, |cause| format!(": {cause}"));
             format!("not a PostgreSQL URL{cause}")
         })?;
+        let hosts =
+            hosts::count(&url.config).ok_or("a PostgreSQL URL names a host, and as many ports as hosts or one")?;
         url.config.ssl_mode(ssl_mode);
         if url.config.get_application_name().is_none() {
             url.config.application_name("roster");
         }
         if url.config.get_connect_timeout().is_none() {
-            url.config.connect_timeout(CONNECT_WAIT);
+            url.config.connect_timeout(ADDRESS_WAIT);
+        }
+        if hosts > 1 && !query.contains("target_session_attrs=") {
+            // Roster writes: of a primary and its standbys only one will do.
+            url.config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
         Ok(url)
     }
+}
+
+/// The value of a parameter. In these URLs a plus is a plus.
+fn decoded(value: &str) -> String {
+    let pair = format!("v={}", value.replace('+', "%2B"));
+    form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
 
 /// Without the password and the parameters.
@@ -111,100 +122,44 @@ fn without_password(base: &str) -> String {
 
 impl Url {
     /// A pool of connections, none of them open yet.
-    pub(crate) fn pool(&self) -> Result<Pool, Error> {
-        let unusable = |error: &dyn std::fmt::Display| Error::Unusable(format!("cannot prepare TLS: {error}"));
-        let tls = MakeRustlsConnect::new(self.tls().map_err(|error| unusable(&error))?);
-        let manager =
-            Manager::from_config(self.config.clone(), tls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+    pub(super) fn pool(&self) -> Result<Pool, Error> {
+        self.pool_over(self.tls()?)
+    }
+
+    /// The same, for whoever must not wait long.
+    pub(super) fn lender(&self) -> Result<Lender, Error> {
+        let tls = self.tls()?;
+        Ok(Lender::of(self.pool_over(tls.clone())?, tls))
+    }
+
+    fn tls(&self) -> Result<MakeRustlsConnect, Error> {
+        let config = tls::config(self.verify, self.root_cert.as_deref());
+        config.map(MakeRustlsConnect::new).map_err(|why| Error::Unusable(format!("cannot prepare TLS: {why}")))
+    }
+
+    fn pool_over(&self, tls: MakeRustlsConnect) -> Result<Pool, Error> {
+        let manager = Manager::from_connect(
+            self.config.clone(),
+            Hosts::of(&self.config, tls),
+            ManagerConfig { recycling_method: RecyclingMethod::Fast },
+        );
         Pool::builder(manager)
             .max_size(self.pool_size)
             .timeouts(Timeouts { wait: Some(CONNECT_WAIT), create: Some(CONNECT_WAIT), recycle: Some(CONNECT_WAIT) })
             .runtime(Runtime::Tokio1)
             .build()
-            .map_err(|error| unusable(&error))
+            .map_err(|error| Error::Unusable(format!("cannot make a pool of connections: {error}")))
     }
 
-    fn tls(&self) -> Result<ClientConfig, Box<dyn std::error::Error>> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
-        if self.verify == Verify::Nothing {
-            let verifier = Arc::new(Lenient { chain: None, provider });
-            return Ok(config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth());
-        }
-        let mut roots = RootCertStore::empty();
-        match &self.root_cert {
-            Some(path) => {
-                for certificate in CertificateDer::pem_file_iter(path)? {
-                    roots.add(certificate?)?;
-                }
-            }
-            None => {
-                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            }
-        }
-        if self.verify == Verify::ChainAndName {
-            return Ok(config.with_root_certificates(roots).with_no_client_auth());
-        }
-        let chain = WebPkiServerVerifier::builder_with_provider(roots.into(), provider.clone()).build()?;
-        let verifier = Arc::new(Lenient { chain: Some(chain), provider });
-        Ok(config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
-    }
-}
-
-/// Takes a certificate whatever its name, and, without a chain to check, whoever made it.
-#[derive(Debug)]
-struct Lenient {
-    chain: Option<Arc<WebPkiServerVerifier>>,
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for Lenient {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        use CertificateError::{NotValidForName, NotValidForNameContext};
-        let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
-        match chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            Err(rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. })) => {
-                Ok(ServerCertVerified::assertion())
-            }
-            verdict => verdict,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, cert, dss, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+    /// Connections of this process.
+    pub(super) fn pool_size(&self) -> usize {
+        self.pool_size
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{SslMode, Url, Verify};
+    use super::{SslMode, TargetSessionAttrs, Url, Verify};
 
     #[test]
     fn a_url_may_say_what_libpq_takes_and_more() {
@@ -225,9 +180,32 @@ mod tests {
             "postgres://u:s3cret@h/d?pool_size=0",
             "postgres://u:s3cret@h:port/d",
             "postgres://u:s3cret@h/d?nonsense=1",
+            "postgres://u:x?s3cret=1@h/d",
+            "postgres://u:x@s3cret@h/d",
+            "postgres://u:s3cret@h/d?sslrootcert=ca.pem",
+            "postgres://u:s3cret@/d",
+            "postgres://u:s3cret@a:1,b:2/d?port=3",
         ] {
             let error = text.parse::<Url>().err().expect(text);
             assert!(!error.contains("s3cret"), "{error}");
         }
+    }
+
+    #[test]
+    fn what_is_not_ours_reaches_the_driver_as_it_was_written() {
+        let url: Url = "postgres://h/d?options=-c%20statement_timeout%3D5s+1&user=a+b".parse().expect("a URL");
+        assert_eq!(url.config.get_options(), Some("-c statement_timeout=5s+1"));
+        assert_eq!(url.config.get_user(), Some("a+b"));
+        let url: Url = "postgres://h/d?sslmode=require&sslrootcert=/a%20b+c.pem".parse().expect("a URL");
+        assert_eq!(url.root_cert.as_deref(), Some("/a b+c.pem".as_ref()));
+        assert_eq!(url.verify, Verify::Chain);
+    }
+
+    #[test]
+    fn of_several_hosts_the_one_that_may_be_written_to_is_meant() {
+        let attributes = |text: &str| text.parse::<Url>().expect("a URL").config.get_target_session_attrs();
+        assert_eq!(attributes("postgres://a,b/d"), TargetSessionAttrs::ReadWrite);
+        assert_eq!(attributes("postgres://a,b/d?target_session_attrs=any"), TargetSessionAttrs::Any);
+        assert_eq!(attributes("postgres://a/d"), TargetSessionAttrs::Any);
     }
 }

@@ -384,7 +384,7 @@ const ADD_USERS: &str = concat!(
 const ASSIGN_PAYORS: &str = "insert into user_payor (organization, user_id, payor) \
     select * from unnest($1::text[], $2::text[], $3::text[])";
 
-/// In lane 0, which no process writes in unless chance gives it that.
+/// In lane 0, in which a process may count too, later.
 const COUNT_ROLES: &str = "insert into role_count (organization, role, lane, users) \
     select organization, role, 0, users from unnest($1::text[], $2::smallint[], $3::bigint[]) \
     as t (organization, role, users) \

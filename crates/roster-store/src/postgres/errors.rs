@@ -1,41 +1,86 @@
 //! What the driver says, as what the reader of the error can do about it.
 
+use std::{error::Error as StdError, fmt};
+
+use deadpool_postgres::{PoolError, TimeoutType};
 use tokio_postgres::error::SqlState;
 
-use crate::Error;
+use super::connect::CONNECT_WAIT;
+use crate::{Error, error::chain};
 
 /// Whether the whole transaction is to be run again: a serialization failure or a deadlock.
 pub(super) fn wants_retry(error: &tokio_postgres::Error) -> bool {
-    matches!(error.code(), Some(code) if [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED].contains(code))
+    is_one_of(error, &[SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED])
 }
 
-/// Whether it is unknown what became of the statement: the connection is gone, or the server is going.
+/// Whether the connection is of no more use: it is gone, or the server is going, or takes no changes (any more). What
+/// became of the statement is unknown.
 pub(super) fn lost(error: &tokio_postgres::Error) -> bool {
-    match error.code() {
-        None => true,
-        // Class 08: connection exception. Class 57P: the operator intervened. 25006: this server only reads now.
-        Some(code) => {
-            code.code().starts_with("08")
-                || code.code().starts_with("57P")
-                || *code == SqlState::READ_ONLY_SQL_TRANSACTION
-        }
-    }
+    let Some(code) = error.code() else { return true };
+    // Class 08: connection exception. Class 57P: the operator intervened.
+    code.code().starts_with("08")
+        || code.code().starts_with("57P")
+        || [
+            SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN, // how CockroachDB says so
+            SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+            SqlState::READ_ONLY_SQL_TRANSACTION,
+        ]
+        .contains(code)
+}
+
+/// Whether a row of the same key is there.
+pub(super) fn is_there_already(error: &tokio_postgres::Error) -> bool {
+    is_one_of(error, &[SqlState::UNIQUE_VIOLATION])
+}
+
+fn is_one_of(error: &tokio_postgres::Error, codes: &[SqlState]) -> bool {
+    error.code().is_some_and(|code| codes.contains(code))
 }
 
 pub(super) fn of(error: tokio_postgres::Error) -> Error {
-    if wants_retry(&error) {
+    let error = &error;
+    // The operator's own limits, `statement_timeout` and `lock_timeout`, are as good as ours.
+    if wants_retry(error) || is_one_of(error, &[SqlState::QUERY_CANCELED, SqlState::LOCK_NOT_AVAILABLE]) {
         return Error::Busy;
     }
-    if lost(&error) {
-        return Error::Away(Box::new(error));
+    let said = Box::new(Said::of(error));
+    if lost(error) {
+        return Error::Away(said);
     }
-    // Class 53: insufficient resources, a full disk among them.
-    if error.code().is_some_and(|code| code.code().starts_with("53")) {
-        return Error::Storage(Box::new(error));
+    match error.code() {
+        // Class 53: insufficient resources, a full disk among them.
+        Some(code) if code.code().starts_with("53") => Error::Storage(said),
+        _ => Error::Engine(said),
     }
-    Error::Engine(Box::new(error))
 }
 
-pub(super) fn of_pool(error: deadpool_postgres::PoolError) -> Error {
-    Error::Away(Box::new(error))
+pub(super) fn of_pool(error: PoolError) -> Error {
+    let said = match &error {
+        PoolError::Timeout(TimeoutType::Wait) => return Error::Busy,
+        PoolError::Timeout(_) => Said(format!("no server took a connection within {CONNECT_WAIT:?}")),
+        PoolError::Backend(error) => Said::of(error),
+        other => Said(other.to_string()),
+    };
+    Error::Away(Box::new(said))
 }
+
+/// What the driver or the server said, without the server's DETAIL: that quotes rows, and rows are people.
+#[derive(Debug)]
+struct Said(String);
+
+impl Said {
+    fn of(error: &tokio_postgres::Error) -> Self {
+        if let Some(error) = error.as_db_error() {
+            return Self(format!("{} ({})", error.message(), error.code().code()));
+        }
+        Self(chain(error).to_string())
+    }
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StdError for Said {}

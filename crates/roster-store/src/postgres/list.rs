@@ -2,15 +2,19 @@
 
 use std::fmt::Write;
 
-use deadpool_postgres::Object;
+use deadpool_postgres::ClientWrapper;
 use roster_directory::{OrganizationId, Query, UserId, query::Order, search::Term};
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
 
-use super::{errors, rows};
+use super::{lending::Trouble, rows};
 use crate::{Error, Listing, rows::user_columns};
 
 /// The answer.
-pub(super) async fn list(client: &Object, organization: OrganizationId, query: &Query) -> Result<Listing, Error> {
+pub(super) async fn list(
+    client: &ClientWrapper,
+    organization: OrganizationId,
+    query: &Query,
+) -> Result<Listing, Trouble> {
     let roles: Vec<i16> = query.roles().iter().map(|role| role as i16).collect();
     let organization = organization.as_str();
     let size = i64::from(query.page.size);
@@ -18,22 +22,23 @@ pub(super) async fn list(client: &Object, organization: OrganizationId, query: &
     let email = query.email.as_ref().map(|email| email.as_str());
     let needles: Vec<Needles> = query.search.iter().map(Needles::of).collect();
 
-    let mut params: Vec<&(dyn ToSql + Sync)> = vec![&organization, &roles, &size, &offset];
+    let mut params: Vec<(&(dyn ToSql + Sync), Type)> =
+        vec![(&organization, Type::TEXT), (&roles, Type::INT2_ARRAY), (&size, Type::INT8), (&offset, Type::INT8)];
     let mut filter = String::from("organization = $1 and role = any ($2)");
     let filters_beyond_role = email.is_some() || !needles.is_empty();
     if let Some(email) = &email {
-        params.push(email);
+        params.push((email, Type::TEXT));
         write!(filter, " and email_key = ${}", params.len()).expect(NEVER);
     }
     for needles in &needles {
-        params.push(&needles.folded);
+        params.push((&needles.folded, Type::TEXT));
         write!(filter, " and (search like ${}", params.len()).expect(NEVER);
         if let Some(digits) = &needles.digits {
-            params.push(digits);
+            params.push((digits, Type::TEXT));
             write!(filter, " or phone_digits like ${}", params.len()).expect(NEVER);
         }
         if let Some(id) = &needles.id {
-            params.push(id);
+            params.push((id, Type::TEXT));
             write!(filter, " or id = ${}", params.len()).expect(NEVER);
         }
         filter.push(')');
@@ -44,8 +49,8 @@ pub(super) async fn list(client: &Object, organization: OrganizationId, query: &
         None => None,
     };
     if let Some((place, id)) = &after {
-        params.push(place);
-        params.push(id);
+        params.push((place, Type::INT8));
+        params.push((id, Type::TEXT));
         let comes_after = match query.order {
             Order::NewestFirst => "<",
             Order::OldestFirst => ">",
@@ -76,19 +81,26 @@ pub(super) async fn list(client: &Object, organization: OrganizationId, query: &
         direction = direction,
         total = total,
     );
-    let statement = client.prepare_cached(&sql).await.map_err(errors::of)?;
-    let rows = client.query(&statement, &params).await.map_err(errors::of)?;
+    let rows = if needles.is_empty() {
+        let statement = client.prepare_cached(&sql).await?;
+        client.query(&statement, &params.iter().map(|(value, _)| *value).collect::<Vec<_>>()).await?
+    } else {
+        // There are as many of these statements as there are kinds of terms and orders of them: kept prepared, they
+        // would fill the server's memory. It also plans better for a pattern that it sees.
+        client.query_typed(&sql, &params).await?
+    };
     let total = rows.first().map_or(0, |row| row.get::<_, i64>(TOTAL));
     let on_the_page = rows.iter().filter(|row| row.get::<_, Option<&str>>(0).is_some());
-    Ok(Listing { users: on_the_page.map(rows::user).collect::<Result<_, _>>()?, total: total as u64 })
+    let users = on_the_page.map(rows::user).collect::<Result<_, _>>().map_err(Trouble::Refused)?;
+    Ok(Listing { users, total: total as u64 })
 }
 
 /// Where the user with this id lies.
-async fn place_of(client: &Object, organization: &str, id: UserId) -> Result<i64, Error> {
+async fn place_of(client: &ClientWrapper, organization: &str, id: UserId) -> Result<i64, Trouble> {
     let sql = "select place from users where organization = $1 and id = $2";
-    let statement = client.prepare_cached(sql).await.map_err(errors::of)?;
-    let row = client.query_opt(&statement, &[&organization, &id.as_str()]).await.map_err(errors::of)?;
-    Ok(row.ok_or(Error::NoSuchCursor)?.get(0))
+    let statement = client.prepare_cached(sql).await?;
+    let row = client.query_opt(&statement, &[&organization, &id.as_str()]).await?;
+    Ok(row.ok_or(Trouble::Refused(Error::NoSuchCursor))?.get(0))
 }
 
 const NEVER: &str = "writing to a string does not fail";

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{Object, Transaction};
+use deadpool_postgres::{ClientWrapper, Transaction};
 use tokio::time::Instant;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::{GenericClient, error::SqlState};
 
-use super::errors;
+use super::{errors, lending::Trouble};
 use crate::{
     Error,
     migration::{self, Migration},
@@ -16,34 +16,21 @@ const MIGRATIONS: &[Migration] =
     &[Migration { name: "0001_directory.sql", sql: include_str!("../../migrations/postgres/0001_directory.sql") }];
 
 /// How long a process waits for another that is migrating.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs what has not run yet. Of several processes at once one runs it, the others wait.
 ///
 /// A row is locked, not an advisory lock, which does nothing on some engines. Creating that row's table can itself
 /// collide with another process, in as many ways as there are catalogues; then it is tried again.
-pub(super) async fn migrate(client: &mut Object) -> Result<(), Error> {
-    let started = Instant::now();
+pub(super) async fn migrate(client: &mut ClientWrapper) -> Result<(), Trouble> {
+    let deadline = Instant::now() + PATIENCE;
     loop {
         match try_to_migrate(client).await {
-            Err(Failure::Driver(error)) if collided(&error) && started.elapsed() < PATIENCE => {
+            Err(Trouble::Driver(error)) if collided(&error) && Instant::now() < deadline => {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
-            Err(Failure::Driver(error)) => return Err(errors::of(error)),
-            Err(Failure::Unusable(error)) => return Err(error),
-            Ok(()) => return Ok(()),
+            result => return result,
         }
-    }
-}
-
-enum Failure {
-    Driver(tokio_postgres::Error),
-    Unusable(Error),
-}
-
-impl From<tokio_postgres::Error> for Failure {
-    fn from(error: tokio_postgres::Error) -> Self {
-        Failure::Driver(error)
     }
 }
 
@@ -62,24 +49,31 @@ fn collided(error: &tokio_postgres::Error) -> bool {
 
 /// Until the transaction ends, whoever opens the database waits.
 pub(super) async fn lock(transaction: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
-    transaction.query_one("select number from schema_migration where number = 0 for update", &[]).await.map(drop)
+    transaction.query_one(LOCK, &[]).await.map(drop)
 }
 
+const LOCK: &str = "select number from schema_migration where number = 0 for update";
+
 /// Refuses a database that is not just as this binary would have it, and leaves it as it is.
-pub(super) async fn must_be_current(client: &Object) -> Result<(), Error> {
-    let ran = match client.query(RAN, &[]).await {
+pub(super) async fn must_be_current(client: &ClientWrapper) -> Result<(), Error> {
+    let ran = match ran(&**client).await {
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => {
             return Err(Error::Unusable("it is no database of Roster's".to_owned()));
         }
         ran => ran.map_err(errors::of)?,
     };
-    let ran: Vec<Vec<u8>> = ran.iter().map(|row| row.get(0)).collect();
     migration::must_be_current(MIGRATIONS, &ran)
 }
 
-const RAN: &str = "select sha256 from schema_migration where number > 0 order by number";
-
-async fn try_to_migrate(client: &mut Object) -> Result<(), Failure> {
+async fn try_to_migrate(client: &mut ClientWrapper) -> Result<(), Trouble> {
+    must_take_all_text(client).await?;
+    // Nothing to do, as nearly always: then no right to create tables is needed.
+    match client.query(LOCK, &[]).await {
+        Ok(_) if pending(&ran(&**client).await?)?.is_empty() => return Ok(()),
+        Ok(_) => {}
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => {}
+        Err(error) => return Err(error.into()),
+    }
     client
         .batch_execute(
             "create table if not exists schema_migration (
@@ -93,9 +87,8 @@ async fn try_to_migrate(client: &mut Object) -> Result<(), Failure> {
     client.execute("insert into schema_migration values (0, 'lock', '') on conflict (number) do nothing", &[]).await?;
     let transaction = client.transaction().await?;
     lock(&transaction).await?;
-    let ran = transaction.query(RAN, &[]).await?;
-    let ran: Vec<Vec<u8>> = ran.iter().map(|row| row.get(0)).collect();
-    for (number, migration) in (ran.len() + 1..).zip(migration::pending(MIGRATIONS, &ran).map_err(Failure::Unusable)?) {
+    let ran = ran(&*transaction).await?;
+    for (number, migration) in (ran.len() + 1..).zip(pending(&ran)?) {
         for statement in migration.sql.split(";\n") {
             transaction.batch_execute(statement).await?;
         }
@@ -105,4 +98,26 @@ async fn try_to_migrate(client: &mut Object) -> Result<(), Failure> {
     }
     transaction.commit().await?;
     Ok(())
+}
+
+/// The hashes of the migrations that ran, in order.
+async fn ran(client: &(impl GenericClient + Sync)) -> Result<Vec<Vec<u8>>, tokio_postgres::Error> {
+    let sql = "select sha256 from schema_migration where number > 0 order by number";
+    Ok(client.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect())
+}
+
+fn pending(ran: &[Vec<u8>]) -> Result<&'static [Migration], Trouble> {
+    migration::pending(MIGRATIONS, ran).map_err(Trouble::Refused)
+}
+
+/// A name that the database cannot write down would be found out only when somebody has it.
+async fn must_take_all_text(client: &ClientWrapper) -> Result<(), Trouble> {
+    let row = client.query_one("show server_encoding", &[]).await?;
+    match row.get(0) {
+        "UTF8" => Ok(()),
+        other => Err(Trouble::Refused(Error::Unusable(format!(
+            "the database has the encoding {other}, and must have UTF8: make it with `create database NAME encoding \
+             'UTF8' template template0`"
+        )))),
+    }
 }

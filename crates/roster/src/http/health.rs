@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use axum::{body::Body, extract::State};
 use hyper::{Response, StatusCode};
+use roster_store::chain;
 
 use super::{AppState, plain_json};
 
@@ -20,7 +21,7 @@ pub(crate) async fn ready(State(shared): AppState) -> Response<Body> {
     match shared.app.check().await {
         Ok(()) => plain_json(StatusCode::OK, br#"{"status":"ready"}"#),
         Err(error) => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
+            tracing::warn!(error = %chain(&error), "not ready");
             plain_json(StatusCode::SERVICE_UNAVAILABLE, br#"{"status":"the database does not answer"}"#)
         }
     }

@@ -9,6 +9,7 @@ use hyper::{
     header::{CONNECTION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use roster_directory::{Flaw, Issue, issue::Code};
+use roster_store::chain;
 use serde::Serialize;
 
 use super::super::plain_json;
@@ -91,13 +92,13 @@ fn of_app(error: Error) -> Response {
         Error::Forbidden => plain_json(StatusCode::FORBIDDEN, br#"{"error":"Access denied"}"#),
         Error::NotFound => not_found_now(),
         Error::Busy(cause) => {
-            tracing::warn!(error = &cause as &dyn std::error::Error, "a request was told to try again");
+            tracing::warn!(error = %chain(&cause), "a request was told to try again");
             let response =
                 plain_json(StatusCode::SERVICE_UNAVAILABLE, br#"{"error":"Service temporarily unavailable"}"#);
             with(response, RETRY_AFTER, HeaderValue::from_static("1"))
         }
         Error::Internal(cause) => {
-            tracing::error!(error = &cause as &dyn std::error::Error, "a request failed");
+            tracing::error!(error = %chain(&cause), "a request failed");
             unexpected()
         }
     }

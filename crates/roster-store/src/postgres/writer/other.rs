@@ -1,0 +1,87 @@
+//! Changes that add no user: rare, and each a transaction of a few statements.
+
+use deadpool_postgres::ClientWrapper;
+use roster_directory::{Change, Timestamp, Write};
+
+use super::super::lending::Trouble;
+use crate::Error;
+
+/// Whether a change was written by an attempt that was lost: its audit entry is there.
+pub(super) async fn is_written(
+    client: &ClientWrapper,
+    change: &Change,
+    place: i64,
+    lane: i32,
+) -> Result<bool, tokio_postgres::Error> {
+    let sql = "select 1 from audit where organization = $1 and place = $2 and lane = $3";
+    let statement = client.prepare_cached(sql).await?;
+    Ok(client.query_opt(&statement, &[&change.organization.as_str(), &place, &lane]).await?.is_some())
+}
+
+pub(super) async fn write(client: &mut ClientWrapper, change: &Change, place: i64, lane: i32) -> Result<(), Trouble> {
+    let organization = change.organization.as_str();
+    let transaction = client.transaction().await?;
+    let mut alters = false;
+    if !matches!(change.writes.as_slice(), [Write::Organization(_)]) {
+        let sql = "select 1 from organization where id = $1";
+        if transaction.query_opt(sql, &[&organization]).await?.is_none() {
+            return Err(Trouble::Refused(Error::NoOrganization));
+        }
+    }
+    for write in &change.writes {
+        match write {
+            Write::Organization(new) => {
+                let sql = "insert into organization (id, place, name, created_at) values ($1, $2, $3, $4)";
+                let at = new.created_at.as_millis();
+                transaction.execute(sql, &[&new.id.as_str(), &place, &new.name.as_str(), &at]).await?;
+            }
+            Write::Payor(payor) => {
+                let sql = "insert into payor (organization, id, name, created_at) values ($1, $2, $3, $4)";
+                let at = payor.created_at.as_millis();
+                transaction.execute(sql, &[&organization, &payor.id.as_str(), &payor.name.as_str(), &at]).await?;
+            }
+            Write::Key(key) => {
+                let sql = "insert into api_key (id, organization, role, name, hash, created_at, expires_at, revoked_at) \
+                           values ($1, $2, $3, $4, $5, $6, $7, $8)";
+                let (role, hash) = (key.role as i16, key.hash.as_bytes().as_slice());
+                let at = key.created_at.as_millis();
+                let expires_at = key.expires_at.map(Timestamp::as_millis);
+                let revoked_at = key.revoked_at.map(Timestamp::as_millis);
+                let (id, name) = (key.id.as_str(), key.name.as_str());
+                transaction
+                    .execute(sql, &[&id, &organization, &role, &name, &hash, &at, &expires_at, &revoked_at])
+                    .await?;
+            }
+            Write::KeyExpires(id, end) => {
+                let sql = "update api_key set expires_at = least(coalesce(expires_at, $3), $3) \
+                           where organization = $1 and id = $2";
+                alters |= transaction.execute(sql, &[&organization, &id.as_str(), &end.as_millis()]).await? > 0;
+            }
+            Write::KeyRevoked(id, end) => {
+                let sql = "update api_key set revoked_at = coalesce(revoked_at, $3) \
+                           where organization = $1 and id = $2";
+                alters |= transaction.execute(sql, &[&organization, &id.as_str(), &end.as_millis()]).await? > 0;
+            }
+            Write::User(..) => {
+                return Err(Trouble::Refused(Error::Unusable(
+                    "a change that adds a user and something else has no way to be written yet".to_owned(),
+                )));
+            }
+        }
+    }
+    let entry = &change.audit;
+    let sql = "insert into audit (organization, place, lane, actor, action, target, fields, request) \
+               values ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let (actor, action, target) = (entry.actor.as_str(), entry.action.as_str(), entry.target.as_str());
+    transaction
+        .execute(sql, &[&organization, &place, &lane, &actor, &action, &target, &entry.fields, &entry.request.as_str()])
+        .await?;
+    if alters {
+        // Last, so that its lock is held for the commit only. A place besides being higher is another one than any
+        // before: also where the database lost its latest changes to a failover, and would count to the same number
+        // twice.
+        transaction.execute("update epoch set number = greatest(number + 1, $1) where one = 1", &[&place]).await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}
