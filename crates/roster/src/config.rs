@@ -1,16 +1,34 @@
 //! What a Roster process is told: flags over environment over defaults, typed and checked before anything opens.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{ffi::OsStr, net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::Args;
+use clap::{Arg, Args, Command, builder::TypedValueParser, error::ErrorKind};
 use roster_store::{Location, Options};
 
 /// Where the database is. Every command takes it.
 #[derive(Debug, Clone, Args)]
 pub struct Database {
-    /// The database: sqlite:PATH
-    #[arg(long, env = "ROSTER_DATABASE", default_value = "sqlite:roster.db", value_name = "URL", global = true)]
+    /// The database: sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE
+    #[arg(long, env = "ROSTER_DATABASE", default_value = "sqlite:roster.db", value_name = "URL", global = true,
+          hide_env_values = true, value_parser = LocationParser)]
     pub database: Location,
+}
+
+/// Reads a location. clap would quote what it cannot read, and there may be a password in it.
+#[derive(Clone)]
+pub(crate) struct LocationParser;
+
+impl TypedValueParser for LocationParser {
+    type Value = Location;
+
+    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<Location, clap::Error> {
+        let parsed = value.to_str().ok_or_else(|| "not UTF-8".to_owned()).and_then(str::parse);
+        parsed.map_err(|why| {
+            let arg = arg.map(|arg| format!(" for '{arg}'")).unwrap_or_default();
+            let text = format!("invalid value{arg}: {why}\n\nFor more information, try '--help'.\n");
+            clap::Error::raw(ErrorKind::ValueValidation, text).with_cmd(command)
+        })
+    }
 }
 
 /// How a server runs.

@@ -9,6 +9,7 @@ use clap::Args;
 use roster_store::{Location, Progress};
 
 use super::row;
+use crate::config::LocationParser;
 
 /// Rows between two lines of progress that no person watches.
 const EVERY: u64 = 100_000;
@@ -23,10 +24,10 @@ const EVERY: u64 = 100_000;
 #[derive(Debug, Args)]
 pub(super) struct Copy {
     /// The database to copy from; it is only read
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = LocationParser)]
     from: Location,
     /// The database to copy to; made if it is a file that is not there
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = LocationParser)]
     to: Location,
 }
 

@@ -34,6 +34,11 @@ impl Binary {
         Self { dir, database }
     }
 
+    /// The binary to use on this database.
+    pub(crate) fn on(url: &str) -> Self {
+        Self { dir: tempfile::tempdir().expect("a temporary folder"), database: url.to_owned() }
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }

@@ -1,6 +1,7 @@
 //! The commands, as an operator types them.
 
 mod command;
+mod database;
 pub(crate) mod demo;
 mod key;
 mod org;

@@ -17,7 +17,7 @@ fn a_database_newer_than_the_binary_is_refused() {
     let insert = "insert into schema_migration values (99, '0099_tomorrow.sql', x'00')";
     Connection::open(binary.database()).expect("the file").execute(insert, []).expect("a row");
     assert_snapshot!(refused(&binary), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 2, and this Roster (0.1.0) knows schemas up to 1: start the newer Roster it was last used with");
-    assert_snapshot!(binary.complaint(["org", "list"]), @"1: roster: the database has schema 2, and this Roster (0.1.0) knows schemas up to 1: start the newer Roster it was last used with");
+    assert_snapshot!(binary.complaint(["org", "list"]), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 2, and this Roster (0.1.0) knows schemas up to 1: start the newer Roster it was last used with");
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_folder_is_no_database() {
 fn a_database_that_cannot_be_named_is_a_misuse() {
     let binary = Binary::new();
     assert_snapshot!(binary.complaint(["org", "list", "--database", "roster.db"]), @"
-    2: error: invalid value 'roster.db' for '--database <URL>': a database is sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE
+    2: error: invalid value for '--database <URL>': a database is sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE
 
     For more information, try '--help'.
     ");
