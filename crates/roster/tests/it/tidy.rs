@@ -1,5 +1,6 @@
 //! The small promises of the house, read from its source. Each rule is shown something that breaks it, too.
 
+mod portable;
 mod source;
 
 use std::{collections::BTreeSet, fs, path::Path};
