@@ -6,5 +6,5 @@ mod me;
 mod openapi;
 mod roles;
 mod tenants;
-mod together;
+pub(crate) mod together;
 mod users;

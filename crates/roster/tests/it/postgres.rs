@@ -4,7 +4,10 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Output},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc, Mutex, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// The environment variable that says that this run of the suite is for PostgreSQL: the URL of a cluster, without a
@@ -52,16 +55,38 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
+    /// One that all tests at a time share, who only want a database.
+    pub(crate) fn shared() -> Arc<Self> {
+        static SHARED: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let cluster = Arc::new(Self::start(&["fsync=off", "max_connections=1000"]));
+            *shared = Arc::downgrade(&cluster);
+            cluster
+        })
+    }
+
     /// Starts a new one with these settings (`fsync=off`).
     pub(crate) fn start(settings: &[&str]) -> Self {
+        let cluster = Self::made();
+        cluster.go(settings);
+        cluster
+    }
+
+    /// Makes a new one, which is still to be started.
+    pub(crate) fn made() -> Self {
         let cluster = Self::unstarted();
         printed(&cluster.run(
             "initdb",
-            &["--auth=trust", "--username=roster", "--encoding=UTF8", "--locale=C", "-D"],
+            &["--no-sync", "--auth=trust", "--username=roster", "--encoding=UTF8", "--locale=C", "-D"],
             &["data"],
         ));
-        cluster.go(settings);
         cluster
+    }
+
+    /// Makes an empty database in it, and returns its URL.
+    pub(crate) fn database(&self) -> String {
+        new_database(&self.url())
     }
 
     /// A folder and a port for one, to be filled by other means.
@@ -96,6 +121,21 @@ impl Cluster {
     /// Where a client finds it, without a database.
     pub(crate) fn url(&self) -> String {
         format!("postgres://roster@127.0.0.1:{}", self.port)
+    }
+
+    /// Where a client of this machine finds it, without a database: to be given as another parameter.
+    pub(crate) fn socket_url(&self) -> String {
+        format!("postgres://roster@/?host={}&port={}", self.folder.path().display(), self.port)
+    }
+
+    /// Writes a file into the server's folder, as its user, for its eyes only.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        let path = self.data().join(name);
+        std::fs::write(&path, text).expect("written");
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("its file");
+        if is_root() {
+            printed(&Command::new("chown").arg("postgres").arg(path).output().expect("chown is everywhere"));
+        }
     }
 
     pub(crate) fn port(&self) -> u16 {

@@ -50,13 +50,22 @@ impl Roster {
     /// An empty directory served with these flags of `roster serve`.
     pub(crate) fn with(flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let location = match postgres::cluster() {
-            Some(cluster) => postgres::new_database(&cluster).parse().expect("a URL"),
-            None => Location::Sqlite(dir.path().join("roster.db")),
-        };
+        match postgres::cluster() {
+            Some(cluster) => Self::of(&postgres::new_database(&cluster).parse().expect("a URL"), dir, flags),
+            None => Self::of(&Location::Sqlite(dir.path().join("roster.db")), dir, flags),
+        }
+    }
+
+    /// The directory in this database of PostgreSQL. Its ids count up from 1, so it must be the only one there.
+    pub(crate) fn at(url: &str) -> Self {
+        Self::of(&url.parse().expect("a URL"), tempfile::tempdir().expect("a temporary folder"), &[])
+    }
+
+    fn of(location: &Location, dir: TempDir, flags: &[&str]) -> Self {
         // What PostgreSQL's driver starts must outlive this function, and may be waited for only outside of a runtime.
-        let opened = std::thread::spawn(move || RUNTIME.block_on(Store::open(&location, &Options::default())));
-        let store = opened.join().expect("no panic").expect("a new database");
+        let open = || RUNTIME.block_on(Store::open(location, &Options::default()));
+        let opened = std::thread::scope(|scope| scope.spawn(open).join().expect("no panic"));
+        let store = opened.expect("a database");
         let config = Flags::parse_from(["roster"].iter().chain(flags)).server;
         let face = Face::new(App::new(store, Clock::at(NOW), Ids::counted()), &config, Arc::new(Metrics::new()));
         Self { face, _dir: dir }

@@ -9,7 +9,7 @@ enum Runner<F: Future> {
 }
 
 /// Runs all of them side by side, and returns what they returned, in their order.
-pub(super) async fn all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+pub(crate) async fn all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     let mut runners: Vec<Option<Runner<F>>> =
         futures.into_iter().map(|future| Some(Runner::Running(Box::pin(future)))).collect();
     poll_fn(move |context| {

@@ -1,4 +1,16 @@
-//! The whole suite again, on PostgreSQL.
+//! On PostgreSQL: the whole suite again, and what can only happen to a database that is somewhere else.
+
+mod away;
+mod between;
+mod conflicts;
+mod failover;
+mod faults;
+mod load;
+mod processes;
+mod proxy;
+mod round_trips;
+mod rows;
+mod url;
 
 use std::process::Command;
 
