@@ -34,7 +34,7 @@ const KINDS: [(&str, Term, Goal); 9] = [
 const AGAIN: usize = 6;
 
 /// Users of a chunk that the search index takes at once (crates/roster-store/src/sqlite/index.rs).
-const CHUNK: u64 = 16_384;
+const CHUNK: u64 = 8_192;
 
 pub(crate) fn search(bench: &Bench, effort: Effort, report: &mut Report) -> anyhow::Result<()> {
     let site = bench.site(effort.users, &[])?;
