@@ -9,7 +9,7 @@ mod organizations;
 mod payors;
 mod users;
 
-use roster_directory::{Flaw, Issue};
+use roster_directory::Issue;
 use roster_store::Store;
 
 pub use caller::{Caller, Identity};
@@ -90,8 +90,7 @@ impl From<roster_store::Error> for Error {
         use roster_store::Error::*;
         match error {
             EmailTaken => Error::EmailTaken,
-            NoOrganization => Error::NotFound,
-            NoSuchCursor => Error::Invalid(vec![Flaw::malformed("Invalid cursor").at(["cursor"])]),
+            NoOrganization | NoSuchCursor => Error::NotFound,
             Busy | Storage(_) | Away(_) | Closed => Error::Busy(error),
             Unusable(_) | Engine(_) => Error::Internal(error),
         }

@@ -240,6 +240,7 @@ pub(crate) struct ListParams {
     /// Filter by role; HIPP_ADMIN users are never returned
     role: Option<UserRole>,
     /// Filter by email address: exact, ignoring the case of ASCII letters
+    #[param(pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     email: Option<String>,
     /// field_direction, comma-separated. Default: createdAt_desc
     #[param(
@@ -248,6 +249,6 @@ pub(crate) struct ListParams {
     )]
     sort: Option<String>,
     /// Where to go on: taken from the `Link` of the page before. The page number is then only repeated in the answer
-    #[param(pattern = "^usr_[0-9]{10}_[a-z0-9]{9}$", nullable = false)]
+    #[param(pattern = "^usr_[0-9]{10}_[a-z0-9]{9}$")]
     cursor: Option<String>,
 }
