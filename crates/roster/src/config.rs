@@ -84,7 +84,7 @@ pub struct Server {
     pub write_batch: u32,
 
     /// Pages of 4 KiB in SQLite's log at which they are moved into the database; more is faster, with longer pauses
-    #[arg(long, env = "ROSTER_CHECKPOINT_PAGES", default_value_t = 250, value_name = "N",
+    #[arg(long, env = "ROSTER_CHECKPOINT_PAGES", default_value_t = 500, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..))]
     pub checkpoint_pages: u32,
 }
