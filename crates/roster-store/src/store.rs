@@ -66,8 +66,8 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        // 2048 waiting changes are a tenth of a second's work; 500 pages are between the short pauses of 250 and the speed of 1000
-        // (docs/performance.md).
+        // 2048 waiting changes are a tenth of a second's work; 500 pages are between the short pauses of 250 and the
+        // speed of 1000 (docs/performance.md).
         Self { queue: 2_048, batch: 512, checkpoint_pages: 500, index: true }
     }
 }
