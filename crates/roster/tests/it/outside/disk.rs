@@ -65,7 +65,7 @@ struct OnSmallDisk {
 impl OnSmallDisk {
     fn new() -> Self {
         let binary = Binary::new();
-        let mount = Mount::at(binary.path().join("disk"), 2_048);
+        let mount = Mount::at(binary.path().join("disk"), 8_192);
         let database = mount.0.join("roster.db");
         let flag = format!("sqlite:{}", database.display());
         let org = binary.last_word(["org", "create", "Example", "--database", &flag]);
