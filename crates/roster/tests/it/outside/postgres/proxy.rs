@@ -50,6 +50,9 @@ impl Request {
     }
 }
 
+/// What every made-up error quotes, as the server quotes rows.
+pub(super) const DETAIL: &str = "Failing row contains (Xanthippe, Quetzalcoatl).";
+
 /// Listens for Roster. Ends, and cuts all connections, when dropped.
 pub(super) struct Proxy {
     address: SocketAddr,
@@ -84,8 +87,8 @@ struct Connection {
 }
 
 /// How far the server is.
-#[derive(Default)]
 struct Order {
+    /// Requests that it has not answered; the first thing it answers is the start-up.
     unanswered: usize,
     /// Whether Roster is not to hear the answers.
     swallowed: bool,
@@ -207,7 +210,7 @@ impl Shared {
             client,
             server,
             silent: AtomicBool::new(false),
-            order: Mutex::default(),
+            order: Mutex::new(Order { unanswered: 1, swallowed: false, in_transaction: false, cut: false }),
             changed: Condvar::new(),
         });
         {
@@ -346,7 +349,7 @@ impl Connection {
             lock(&self.order).swallowed = false;
         }
         let mut answer = Vec::new();
-        let body = format!("SERROR\0VERROR\0C{code}\0Mmade up by the test\0\0").into_bytes();
+        let body = format!("SERROR\0VERROR\0C{code}\0Mmade up by the test\0D{DETAIL}\0\0").into_bytes();
         Message { kind: b'E', body }.append_to(&mut answer);
         let status = if in_transaction && !ends { b'E' } else { b'I' };
         Message { kind: b'Z', body: vec![status] }.append_to(&mut answer);
@@ -369,7 +372,7 @@ impl Connection {
             }
             if message.kind == b'Z' {
                 let mut order = lock(&self.order);
-                order.unanswered = order.unanswered.saturating_sub(1);
+                order.unanswered -= 1;
                 order.in_transaction = message.body.first() == Some(&b'T');
                 self.changed.notify_all();
             }
