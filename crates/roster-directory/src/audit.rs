@@ -1,6 +1,6 @@
 //! What is worth remembering about an act: who, what, which fields, when, from which request. Never a value.
 
-use crate::{KeyId, OrganizationId, PayorId, Timestamp, UserId};
+use crate::{KeyId, MessageId, OrganizationId, PayorId, Timestamp, UserId, WebhookId};
 
 /// Who acted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,14 +9,17 @@ pub enum Actor {
     Key(KeyId),
     /// Whoever can run the command line on the host.
     CommandLine,
+    /// Roster itself, by its own rules: it gave up on a webhook whose receiver is gone.
+    Roster,
 }
 
 impl Actor {
-    /// The key's id, or `cli`.
+    /// The key's id, `cli` or `roster`.
     pub fn as_str(&self) -> &str {
         match self {
             Actor::Key(id) => id.as_str(),
             Actor::CommandLine => "cli",
+            Actor::Roster => "roster",
         }
     }
 }
@@ -31,10 +34,38 @@ pub enum Action {
     KeyRevoked,
     KeyRotated,
     UserCreated,
+    WebhookCreated,
+    WebhookPaused,
+    WebhookResumed,
+    WebhookDisabled,
+    WebhookDeleted,
+    WebhookSecretRotated,
+    SmsSettingChanged,
+    MessageRetried,
+    MessageDropped,
 }
 
 impl Action {
-    /// The action as it is stored.
+    /// All of them.
+    pub const ALL: [Action; 15] = [
+        Action::OrganizationCreated,
+        Action::PayorCreated,
+        Action::KeyCreated,
+        Action::KeyRevoked,
+        Action::KeyRotated,
+        Action::UserCreated,
+        Action::WebhookCreated,
+        Action::WebhookPaused,
+        Action::WebhookResumed,
+        Action::WebhookDisabled,
+        Action::WebhookDeleted,
+        Action::WebhookSecretRotated,
+        Action::SmsSettingChanged,
+        Action::MessageRetried,
+        Action::MessageDropped,
+    ];
+
+    /// The action as it is stored; also the type of the event it is told as.
     pub fn as_str(self) -> &'static str {
         match self {
             Action::OrganizationCreated => "organization.created",
@@ -43,7 +74,21 @@ impl Action {
             Action::KeyRevoked => "key.revoked",
             Action::KeyRotated => "key.rotated",
             Action::UserCreated => "user.created",
+            Action::WebhookCreated => "webhook.created",
+            Action::WebhookPaused => "webhook.paused",
+            Action::WebhookResumed => "webhook.resumed",
+            Action::WebhookDisabled => "webhook.disabled",
+            Action::WebhookDeleted => "webhook.deleted",
+            Action::WebhookSecretRotated => "webhook.secret_rotated",
+            Action::SmsSettingChanged => "sms.setting_changed",
+            Action::MessageRetried => "message.retried",
+            Action::MessageDropped => "message.dropped",
         }
+    }
+
+    /// The action of this name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.as_str() == text)
     }
 }
 
@@ -55,6 +100,8 @@ pub enum Target {
     Payor(PayorId),
     Key(KeyId),
     User(UserId),
+    Webhook(WebhookId),
+    Message(MessageId),
 }
 
 impl Target {
@@ -65,6 +112,8 @@ impl Target {
             Target::Payor(id) => id.as_str(),
             Target::Key(id) => id.as_str(),
             Target::User(id) => id.as_str(),
+            Target::Webhook(id) => id.as_str(),
+            Target::Message(id) => id.as_str(),
         }
     }
 }

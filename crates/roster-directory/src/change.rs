@@ -4,7 +4,11 @@
 //! the one thing only the store can say.
 
 use crate::{
-    KeyId, MessageId, Organization, OrganizationId, Payor, PayorId, Timestamp, User, UserId, audit::Entry, key::Key,
+    KeyId, Message, MessageId, Organization, OrganizationId, Payor, PayorId, Timestamp, User, WebhookId,
+    audit::Entry,
+    key::Key,
+    sms::Setting,
+    webhook::{Secret, State, Webhook},
 };
 
 /// Everything one act writes, for one organization.
@@ -34,39 +38,21 @@ pub enum Write {
     /// A key is revoked at this moment, unless it was before.
     KeyRevoked(KeyId, Timestamp),
     /// A new user, and those of the organization's payors it is assigned to.
+    ///
+    /// If it is to get text messages, that is recorded as consent: whose act it was, and under which wording.
     User(Box<User>, Vec<PayorId>),
-}
-
-/// Something owed to somebody outside.
-#[derive(Debug, Clone)]
-pub struct Message {
-    /// Its public id.
-    pub id: MessageId,
-    /// What it says.
-    pub kind: MessageKind,
-    /// Whom it is about, and for.
-    pub user: UserId,
-    /// Since when it is owed.
-    pub at: Timestamp,
-}
-
-/// What a message says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MessageKind {
-    /// The text message that greets a new user who asked for SMS.
-    WelcomeSms,
-}
-
-impl MessageKind {
-    /// The kind as it is stored.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            MessageKind::WelcomeSms => "sms.welcome",
-        }
-    }
-
-    /// The kind of this name.
-    pub fn parse(text: &str) -> Option<Self> {
-        (text == "sms.welcome").then_some(MessageKind::WelcomeSms)
-    }
+    /// A new webhook. It hears of what comes after it.
+    Webhook(Box<Webhook>),
+    /// A webhook is told nothing more for now, or is told again.
+    WebhookState(WebhookId, State),
+    /// A webhook's new secret. The one before is used beside it until this moment.
+    WebhookSecret(WebhookId, Secret, Timestamp),
+    /// A webhook ends, and with it what it was still owed.
+    WebhookDeleted(WebhookId),
+    /// How the organization's text messages read from now on.
+    SmsSetting(Setting),
+    /// A message that was given up, or of which it is unknown whether it arrived, is owed again from this moment.
+    MessageRetried(MessageId, Timestamp),
+    /// A message is not owed any more, from this moment.
+    MessageDropped(MessageId, Timestamp),
 }

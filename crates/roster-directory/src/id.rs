@@ -128,6 +128,41 @@ random_id!(
     MessageId,
     "msg_"
 );
+random_id!(
+    /// `whk_` and twelve random characters: an address that hears of an organization's events.
+    WebhookId,
+    "whk_"
+);
+
+id_type!(
+    /// `evt_`, the twelve characters of the organization's id, `_`, and twelve digits: the event's number in the
+    /// organization's feed, from 1. So it is at once what an event is known by and where the feed goes on after it.
+    EventId, 29, |id| id.starts_with(b"evt_")
+        && is_base36(&id[4..16])
+        && id[16] == b'_'
+        && id[17..].iter().all(u8::is_ascii_digit)
+);
+
+impl EventId {
+    /// The id of the `number`-th event of an organization. Twelve digits: a million million of them.
+    pub fn new(organization: OrganizationId, number: u64) -> Self {
+        let mut id = *b"evt_000000000000_000000000000";
+        id[4..16].copy_from_slice(&organization.0[4..]);
+        let mut rest = number;
+        for digit in id[17..].iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        Self(id)
+    }
+
+    /// The number, if it is an event of this organization.
+    pub fn number_in(&self, organization: OrganizationId) -> Option<u64> {
+        (self.0[4..16] == organization.0[4..]).then(|| {
+            self.0[17..].iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
+        })
+    }
+}
 
 impl KeyId {
     /// The twelve characters after the prefix.
@@ -174,6 +209,16 @@ mod tests {
         ] {
             assert_eq!(UserId::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn an_event_id_knows_its_organization_and_its_number() {
+        let (organization, other) = (OrganizationId::new(7), OrganizationId::new(8));
+        let id = EventId::new(organization, 1_234_567);
+        assert_eq!(id.as_str(), format!("evt_{}_000001234567", &organization.as_str()[4..]));
+        assert_eq!(EventId::parse(id.as_str()), Some(id));
+        assert_eq!((id.number_in(organization), id.number_in(other)), (Some(1_234_567), None));
+        assert_eq!(EventId::parse("evt_000000000000_00000000000a"), None);
     }
 
     #[test]

@@ -25,16 +25,21 @@ pub mod search;
 
 pub mod audit;
 pub mod change;
+pub mod outbox;
+pub mod sms;
+pub mod webhook;
 
 mod text;
 
 pub use audit::Actor;
-pub use change::{Change, Message, Write};
-pub use id::{KeyId, MessageId, OrganizationId, PayorId, UserId};
+pub use change::{Change, Write};
+pub use id::{EventId, KeyId, MessageId, OrganizationId, PayorId, UserId, WebhookId};
 pub use issue::{Flaw, Issue};
 pub use organization::Organization;
+pub use outbox::Message;
 pub use payor::Payor;
 pub use query::Query;
 pub use role::{Role, RoleSet};
 pub use time::Timestamp;
 pub use user::{NewUser, User};
+pub use webhook::Webhook;
