@@ -14,9 +14,9 @@ use anyhow::Context;
 use roster_directory::{
     Actor, Change, Message, MessageId, Organization, OrganizationId, Role, Timestamp, User, Write,
     audit::{Action, Entry, RequestId, Target},
-    change::MessageKind,
     credential::RecertificationDate,
     npi::NpiNumber,
+    outbox::Content,
     phone::PhoneNumber,
     user::{Demographics, Email, PersonName},
 };
@@ -132,7 +132,7 @@ fn create(nth: u64) -> anyhow::Result<Change> {
         demographics: Demographics::default(),
         created_at: at,
     };
-    let message = Message { id: message_id(nth), kind: MessageKind::WelcomeSms, user: user.id, at };
+    let message = Message { id: message_id(nth), content: Content::WelcomeSms(user.id), at };
     Ok(Change {
         organization: organization(),
         audit: entry(at, Action::UserCreated, Target::User(user.id), user.fields(), nth),

@@ -47,8 +47,8 @@ pub enum Write {
     WebhookState(WebhookId, State),
     /// A webhook's new secret. The one before is used beside it until this moment.
     WebhookSecret(WebhookId, Secret, Timestamp),
-    /// A webhook ends, and with it what it was still owed.
-    WebhookDeleted(WebhookId),
+    /// A webhook ends at this moment, and with it what it was still owed.
+    WebhookDeleted(WebhookId, Timestamp),
     /// How the organization's text messages read from now on.
     SmsSetting(Setting),
     /// A message that was given up, or of which it is unknown whether it arrived, is owed again from this moment.

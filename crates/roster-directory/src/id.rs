@@ -158,9 +158,8 @@ impl EventId {
 
     /// The number, if it is an event of this organization.
     pub fn number_in(&self, organization: OrganizationId) -> Option<u64> {
-        (self.0[4..16] == organization.0[4..]).then(|| {
-            self.0[17..].iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
-        })
+        (self.0[4..16] == organization.0[4..])
+            .then(|| self.0[17..].iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
     }
 }
 

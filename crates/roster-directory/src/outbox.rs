@@ -220,18 +220,8 @@ const HOUR: i64 = 60 * MINUTE;
 
 /// Milliseconds from an attempt at a webhook to the next, as published in docs/webhooks.md: eleven attempts within
 /// about three days and ten hours (the schedule that Standard Webhooks 1.0.0 gives as its example, and one more day).
-pub const WEBHOOK_SCHEDULE: [i64; 10] = [
-    5 * SECOND,
-    5 * MINUTE,
-    30 * MINUTE,
-    2 * HOUR,
-    5 * HOUR,
-    10 * HOUR,
-    14 * HOUR,
-    20 * HOUR,
-    24 * HOUR,
-    6 * HOUR,
-];
+pub const WEBHOOK_SCHEDULE: [i64; 10] =
+    [5 * SECOND, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR, 6 * HOUR];
 
 /// Milliseconds to wait after the `attempts`-th attempt of a webhook, from 1; `None`: it is given up.
 pub fn webhook_pause(attempts: u32) -> Option<i64> {

@@ -38,7 +38,7 @@ pub struct Webhook {
     /// When it was made.
     pub created_at: Timestamp,
     /// The number of the last event that it was owed, or that was none of its own.
-    pub after: u64,
+    pub heard_to: u64,
 }
 
 impl Webhook {

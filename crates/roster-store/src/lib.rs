@@ -4,6 +4,7 @@
 
 mod error;
 mod migration;
+pub mod outbox;
 mod rows;
 
 mod postgres;
@@ -14,4 +15,4 @@ mod store;
 
 pub use copy::{Copied, CopyError, Progress, copy};
 pub use error::{Error, chain};
-pub use store::{Epoch, KeyRecord, Listing, Location, Options, Owed, Remembered, Store};
+pub use store::{Epoch, KeyRecord, Listing, Location, Options, Remembered, Store};

@@ -7,6 +7,7 @@ mod errors;
 mod freshness;
 mod lending;
 mod list;
+mod outbox;
 mod place;
 mod rows;
 mod schema;
@@ -21,7 +22,7 @@ use roster_directory::{
 use tokio::{sync::Semaphore, time::Instant};
 use tokio_postgres::{Row, types::ToSql};
 
-use crate::{Epoch, Error, KeyRecord, Listing, Options, Owed, Remembered, rows::user_columns};
+use crate::{Epoch, Error, KeyRecord, Listing, Options, Remembered, rows::user_columns};
 use attempts::Attempts;
 use connect::Url;
 use freshness::Freshness;
@@ -152,16 +153,6 @@ impl Postgres {
     pub(crate) async fn organization(&self, id: OrganizationId) -> Result<Option<Organization>, Error> {
         let sql = "select id, name, created_at from organization where id = $1";
         Ok(self.query(sql, &[&id.as_str()], |row| rows::organization_at(row, 0)).await?.pop())
-    }
-
-    pub(crate) async fn owed(&self, organization: Option<OrganizationId>, limit: u32) -> Result<Vec<Owed>, Error> {
-        if let Some(organization) = organization {
-            self.must_exist(organization).await?;
-        }
-        let sql = "select id, organization, kind, user_id, place from outbox \
-                   where $1::text is null or organization = $1 order by place, id limit $2";
-        let organization = organization.as_ref().map(OrganizationId::as_str);
-        self.query(sql, &[&organization, &i64::from(limit)], rows::owed).await
     }
 
     pub(crate) async fn audit(&self, organization: OrganizationId, limit: u32) -> Result<Vec<Remembered>, Error> {

@@ -1,11 +1,13 @@
-//! What is stored of a user, as the directory's types: the same for both engines.
+//! What is stored of a user or a webhook, as the directory's types: the same for both engines.
 
 use roster_directory::{
-    Role, Timestamp, User, UserId,
+    Role, Timestamp, User, UserId, Webhook, WebhookId,
+    audit::Action,
     credential::{Day, RecertificationDate},
     npi::NpiNumber,
     phone::PhoneNumber,
     user::{Demographics, Email, Line, PersonName},
+    webhook::{Description, Secret, State, WebhookUrl},
 };
 
 /// The columns that a [`StoredUser`] is filled from, in its order.
@@ -81,4 +83,63 @@ fn if_set<T>(text: Option<&str>, parse: impl FnOnce(&str) -> Option<T>) -> Optio
         Some(text) => parse(text).map(Some),
         None => Some(None),
     }
+}
+
+/// The columns that a message is read from; its organization's id and more come after them.
+macro_rules! message_columns {
+    () => {
+        "m.id, m.kind, m.about, m.webhook, m.state, m.attempts"
+    };
+}
+pub(crate) use message_columns;
+
+/// The columns that a [`StoredWebhook`] is filled from, in its order.
+macro_rules! webhook_columns {
+    () => {
+        "w.id, w.url, w.description, w.events, w.state, w.secret, w.old_secret, w.old_secret_until, w.created_at, \
+         w.heard_to"
+    };
+}
+pub(crate) use webhook_columns;
+
+/// A webhook's row, still in the driver's buffer.
+pub(crate) struct StoredWebhook<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) url: &'a str,
+    pub(crate) description: &'a str,
+    pub(crate) events: &'a str,
+    pub(crate) state: u8,
+    pub(crate) secret: &'a [u8],
+    pub(crate) old_secret: Option<&'a [u8]>,
+    pub(crate) old_secret_until: Option<i64>,
+    pub(crate) created_at: i64,
+    pub(crate) heard_to: i64,
+}
+
+impl StoredWebhook<'_> {
+    /// The webhook; `None` if something does not have its form, and so was not written by Roster.
+    pub(crate) fn parse(&self) -> Option<Webhook> {
+        let secret = |bytes: &[u8]| bytes.try_into().ok().map(Secret::from_bytes);
+        let old_secret = match (self.old_secret, self.old_secret_until) {
+            (Some(old), Some(until)) => Some((secret(old)?, Timestamp::from_millis(until))),
+            _ => None,
+        };
+        let events = self.events.split(',').filter(|name| !name.is_empty());
+        Some(Webhook {
+            id: WebhookId::parse(self.id)?,
+            url: WebhookUrl::from_stored(self.url),
+            description: Description::from_stored(self.description),
+            events: events.map(Action::parse).collect::<Option<_>>()?,
+            state: State::from_number(self.state)?,
+            secret: secret(self.secret)?,
+            old_secret,
+            created_at: Timestamp::from_millis(self.created_at),
+            heard_to: self.heard_to as u64,
+        })
+    }
+}
+
+/// What a webhook hears of, as it is stored.
+pub(crate) fn event_names(events: &[Action]) -> String {
+    events.iter().map(|action| action.as_str()).collect::<Vec<_>>().join(",")
 }

@@ -4,6 +4,7 @@ pub(crate) mod copy;
 mod freshness;
 mod index;
 mod list;
+mod outbox;
 mod place;
 mod readers;
 mod rows;
@@ -24,7 +25,7 @@ use roster_directory::{
 use rusqlite::{OptionalExtension, params};
 use tokio::sync::Semaphore;
 
-use crate::{Epoch, Error, KeyRecord, Listing, Options, Owed, Remembered, rows::user_columns};
+use crate::{Epoch, Error, KeyRecord, Listing, Options, Remembered, rows::user_columns};
 use freshness::Freshness;
 use index::Indexer;
 use place::OrganizationNumber;
@@ -170,19 +171,6 @@ impl Sqlite {
         self.readers.with(|reader| {
             let sql = "select id, name, created_at from organization where id = ?1";
             Ok(reader.collect(sql, [id.as_str()], |row| rows::organization_at(row, 0))?.pop())
-        })
-    }
-
-    pub(crate) fn owed(&self, organization: Option<OrganizationId>, limit: u32) -> Result<Vec<Owed>, Error> {
-        let number = match organization {
-            Some(id) => Some(self.number(id)?.ok_or(Error::NoOrganization)?),
-            None => None,
-        };
-        self.readers.with(|reader| {
-            let sql = "select m.id, o.id, m.kind, m.user_id, m.created_at \
-                       from outbox m join organization o on o.number = m.organization \
-                       where ?1 is null or m.organization = ?1 order by m.created_at, m.number limit ?2";
-            reader.collect(sql, params![number, limit], rows::owed)
         })
     }
 

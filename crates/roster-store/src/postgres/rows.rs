@@ -1,14 +1,13 @@
 //! Rows, and the directory's types that they stand for.
 
 use roster_directory::{
-    KeyId, MessageId, Organization, OrganizationId, Payor, PayorId, Role, Timestamp, User, UserId,
-    change::MessageKind,
+    KeyId, Organization, OrganizationId, Payor, PayorId, Role, Timestamp, User,
     key::{Key, KeyHash},
 };
 use tokio_postgres::Row;
 
 use super::place;
-use crate::{Error, Owed, Remembered, rows::StoredUser};
+use crate::{Error, Remembered, rows::StoredUser};
 
 /// Reads a stored text as the type it was checked as. What does not parse was not written by Roster.
 pub(super) fn parsed<T>(row: &Row, column: usize, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, Error> {
@@ -59,17 +58,6 @@ pub(super) fn key(row: &Row) -> Result<Key, Error> {
         created_at: timestamp(row, 4),
         expires_at: timestamp_if_set(row, 5),
         revoked_at: timestamp_if_set(row, 6),
-    })
-}
-
-/// A message's `id, organization, kind, user_id, place`.
-pub(super) fn owed(row: &Row) -> Result<Owed, Error> {
-    Ok(Owed {
-        id: parsed(row, 0, MessageId::parse)?,
-        organization: parsed(row, 1, OrganizationId::parse)?,
-        kind: parsed(row, 2, MessageKind::parse)?,
-        user: parsed(row, 3, UserId::parse)?,
-        at: place::moment(row.get(4)),
     })
 }
 

@@ -12,8 +12,10 @@ use crate::{
     migration::{self, Migration},
 };
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { name: "0001_directory.sql", sql: include_str!("../../migrations/postgres/0001_directory.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { name: "0001_directory.sql", sql: include_str!("../../migrations/postgres/0001_directory.sql") },
+    Migration { name: "0002_delivery.sql", sql: include_str!("../../migrations/postgres/0002_delivery.sql") },
+];
 
 /// How long a process waits for another that is migrating.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,13 +1,19 @@
 //! Rows, and the directory's types that they stand for.
 
 use roster_directory::{
-    KeyId, MessageId, Organization, OrganizationId, Payor, PayorId, Role, Timestamp, User, UserId,
-    change::MessageKind,
+    KeyId, Message, MessageId, Organization, OrganizationId, Payor, PayorId, Role, Timestamp, User, Webhook, WebhookId,
+    audit::Action,
     key::{Key, KeyHash},
+    outbox::{self, Attempt, Content, Kind, Outcome},
+    sms::{Consent, ConsentWording, Setting},
 };
 use rusqlite::{Row, types::Type};
 
-use crate::{Owed, Remembered, rows::StoredUser};
+use crate::{
+    Remembered,
+    outbox::{Backlog, BusyWebhook, Claimed, Event, Stop, StoredMessage, VersionedSetting},
+    rows::{StoredUser, StoredWebhook},
+};
 
 /// Reads a stored text as the type it was checked as. What does not parse was not written by Roster.
 fn parsed<T>(row: &Row<'_>, column: usize, parse: impl FnOnce(&str) -> Option<T>) -> rusqlite::Result<T> {
@@ -63,14 +69,122 @@ pub(super) fn key(row: &Row<'_>) -> rusqlite::Result<Key> {
     })
 }
 
-/// A message's `id`, its organization's id, `kind, user, created_at`.
-pub(super) fn owed(row: &Row<'_>) -> rusqlite::Result<Owed> {
-    Ok(Owed {
+/// A webhook's `webhook_columns!`.
+pub(super) fn webhook(row: &Row<'_>) -> rusqlite::Result<Webhook> {
+    let text = |column| row.get_ref(column).and_then(|value| Ok(value.as_str()?));
+    let stored = StoredWebhook {
+        id: text(0)?,
+        url: text(1)?,
+        description: text(2)?,
+        events: text(3)?,
+        state: row.get(4)?,
+        secret: row.get_ref(5)?.as_blob()?,
+        old_secret: row.get_ref(6)?.as_blob_or_null()?,
+        old_secret_until: row.get(7)?,
+        created_at: row.get(8)?,
+        heard_to: row.get(9)?,
+    };
+    stored.parse().ok_or_else(|| corrupt(0))
+}
+
+/// A webhook's `webhook_columns!`, its organization's id, whether it is behind, and how much it is owed.
+pub(super) fn busy_webhook(row: &Row<'_>) -> rusqlite::Result<BusyWebhook> {
+    Ok(BusyWebhook {
+        webhook: webhook(row)?,
+        organization: parsed(row, 10, OrganizationId::parse)?,
+        is_behind: row.get(11)?,
+        owed: row.get::<_, i64>(12)? as u64,
+    })
+}
+
+/// A message's `message_columns!`, its organization's id, and its `created_at`.
+fn message(row: &Row<'_>) -> rusqlite::Result<(OrganizationId, Message, outbox::State, u32)> {
+    let webhook = row.get_ref(3)?.as_str_or_null()?;
+    let content = parsed(row, 1, Kind::parse)?;
+    let about = row.get_ref(2)?.as_str()?;
+    let webhook = webhook.map(|id| WebhookId::parse(id).ok_or_else(|| corrupt(3))).transpose()?;
+    let message = Message {
         id: parsed(row, 0, MessageId::parse)?,
-        organization: parsed(row, 1, OrganizationId::parse)?,
-        kind: parsed(row, 2, MessageKind::parse)?,
-        user: parsed(row, 3, UserId::parse)?,
-        at: timestamp(row, 4)?,
+        content: Content::from_parts(content, about, webhook).ok_or_else(|| corrupt(2))?,
+        at: timestamp(row, 7)?,
+    };
+    let state = outbox::State::from_number(row.get(4)?).ok_or_else(|| corrupt(4))?;
+    Ok((parsed(row, 6, OrganizationId::parse)?, message, state, row.get(5)?))
+}
+
+/// A message's `message_columns!`, its organization's id, `created_at, asked`.
+pub(super) fn claimed(row: &Row<'_>) -> rusqlite::Result<Claimed> {
+    let (organization, message, state, attempts) = message(row)?;
+    Ok(Claimed { organization, message, state, attempts, asked: row.get(8)? })
+}
+
+/// A message's `message_columns!`, its organization's id, `created_at, due_at, reference`.
+pub(super) fn stored_message(row: &Row<'_>) -> rusqlite::Result<StoredMessage> {
+    let (organization, message, state, attempts) = message(row)?;
+    let (due_at, reference) = (timestamp(row, 8)?, row.get(9)?);
+    Ok(StoredMessage { organization, message, state, attempts, due_at, reference })
+}
+
+/// An attempt's `at, outcome, status, millis, note`.
+pub(super) fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
+    Ok(Attempt {
+        at: timestamp(row, 0)?,
+        outcome: Outcome::from_number(row.get(1)?).ok_or_else(|| corrupt(1))?,
+        status: row.get(2)?,
+        millis: row.get(3)?,
+        note: row.get(4)?,
+    })
+}
+
+/// A kind of message, how many of it are owed, and since when the oldest is.
+pub(super) fn backlog(row: &Row<'_>) -> rusqlite::Result<Backlog> {
+    Ok(Backlog { kind: parsed(row, 0, Kind::parse)?, owed: row.get::<_, i64>(1)? as u64, oldest: timestamp(row, 2)? })
+}
+
+/// An audit entry's `place, at, action, target`, and the role of a user it is about.
+pub(super) fn event(row: &Row<'_>, number: impl FnOnce(i64) -> u64) -> rusqlite::Result<Event> {
+    let role = row.get::<_, Option<u8>>(4)?;
+    Ok(Event {
+        number: number(row.get(0)?),
+        at: timestamp(row, 1)?,
+        action: parsed(row, 2, Action::parse)?,
+        target: row.get(3)?,
+        role: role.map(|role| Role::from_number(role).ok_or_else(|| corrupt(4))).transpose()?,
+    })
+}
+
+/// A setting's `version, template, wording, hourly, created_at`.
+pub(super) fn sms_setting(row: &Row<'_>) -> rusqlite::Result<VersionedSetting> {
+    Ok(VersionedSetting {
+        version: row.get(0)?,
+        setting: Setting {
+            template: parsed(row, 1, |text| text.parse().ok())?,
+            wording: row.get_ref(2)?.as_str_or_null()?.map(ConsentWording::from_stored),
+            hourly: row.get(3)?,
+            at: timestamp(row, 4)?,
+        },
+    })
+}
+
+/// A consent's `at, given, said_by, wording, reference`.
+pub(super) fn consent(row: &Row<'_>) -> rusqlite::Result<Consent> {
+    Ok(Consent {
+        at: timestamp(row, 0)?,
+        given: row.get(1)?,
+        by: row.get(2)?,
+        wording: row.get(3)?,
+        reference: row.get(4)?,
+    })
+}
+
+/// A stop's `phone, at, stopped, said_by, reference`.
+pub(super) fn stop(row: &Row<'_>) -> rusqlite::Result<Stop> {
+    Ok(Stop {
+        phone: row.get(0)?,
+        at: timestamp(row, 1)?,
+        stopped: row.get(2)?,
+        by: row.get(3)?,
+        reference: row.get(4)?,
     })
 }
 

@@ -15,8 +15,10 @@ const APPLICATION_ID: i32 = 0x524f_5354;
 /// How long a process waits for another that is writing to the same file.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { name: "0001_directory.sql", sql: include_str!("../../migrations/sqlite/0001_directory.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { name: "0001_directory.sql", sql: include_str!("../../migrations/sqlite/0001_directory.sql") },
+    Migration { name: "0002_delivery.sql", sql: include_str!("../../migrations/sqlite/0002_delivery.sql") },
+];
 
 /// The writer's connection: makes the file if there is none, readable by its owner only.
 pub(super) fn open(path: &Path) -> Result<Connection, Error> {

@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     freshness::Freshness,
     index::{self, PostingSlice, Wake},
+    outbox,
     place::{self, OrganizationNumber},
 };
 use crate::{Error, Options};
@@ -25,6 +26,7 @@ use crate::{Error, Options};
 pub(super) enum Job {
     Change(Box<Change>, oneshot::Sender<Result<Timestamp, Error>>),
     Postings(PostingSlice, oneshot::Sender<Result<(), Error>>),
+    Outbox(outbox::Task, oneshot::Sender<Result<(), Error>>),
 }
 
 /// What became of a job, before it is known whether the commit will hold.
@@ -35,7 +37,7 @@ impl Job {
         // Whoever asked may have gone away; what was written stays written.
         match self {
             Job::Change(_, asker) => drop(asker.send(outcome)),
-            Job::Postings(_, asker) => drop(asker.send(outcome.map(drop))),
+            Job::Postings(_, asker) | Job::Outbox(_, asker) => drop(asker.send(outcome.map(drop))),
         }
     }
 }
@@ -74,9 +76,17 @@ impl Writer {
     }
 
     pub(super) async fn commit(&self, change: Change) -> Result<Timestamp, Error> {
+        self.send(|asker| Job::Change(Box::new(change), asker)).await
+    }
+
+    pub(super) async fn do_task(&self, task: outbox::Task) -> Result<(), Error> {
+        self.send(|asker| Job::Outbox(task, asker)).await
+    }
+
+    async fn send<T>(&self, job: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Job) -> Result<T, Error> {
         let (asker, answer) = oneshot::channel();
         let jobs = self.jobs.as_ref().expect("taken only by drop");
-        jobs.try_send(Job::Change(Box::new(change), asker)).map_err(|refused| match refused {
+        jobs.try_send(job(asker)).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => Error::Busy,
             mpsc::error::TrySendError::Closed(_) => Error::Closed,
         })?;
@@ -163,7 +173,7 @@ impl WriterThread {
         let written = (|| {
             let mut touched = HashMap::new();
             loop {
-                for job in &batch[outcomes.len()..] {
+                for job in &mut batch[outcomes.len()..] {
                     outcomes.push(self.apply(job, &mut touched)?);
                 }
                 let room = self.batch_limit.saturating_sub(batch.len());
@@ -208,11 +218,15 @@ impl WriterThread {
     }
 
     /// Applies one job. The inner result is its answer, if the commit holds; the outer error sinks the batch.
-    fn apply(&mut self, job: &Job, touched: &mut HashMap<OrganizationId, Tenant>) -> Result<Outcome, Error> {
+    fn apply(&mut self, job: &mut Job, touched: &mut HashMap<OrganizationId, Tenant>) -> Result<Outcome, Error> {
         let change = match job {
             Job::Change(change, _) => change,
             Job::Postings(slice, _) => {
                 index::write(&self.connection, slice)?;
+                return Ok(Ok(Timestamp::from_millis(0)));
+            }
+            Job::Outbox(task, _) => {
+                task(&self.connection)?;
                 return Ok(Ok(Timestamp::from_millis(0)));
             }
         };
@@ -347,6 +361,13 @@ impl Tenant {
                     // Something of this change is written already: undo it all.
                     Inserted::EmailTaken => return Err(Error::EmailTaken),
                 },
+                Write::Webhook(_)
+                | Write::WebhookState(..)
+                | Write::WebhookSecret(..)
+                | Write::WebhookDeleted(..)
+                | Write::SmsSetting(_)
+                | Write::MessageRetried(..)
+                | Write::MessageDropped(..) => outbox::apply(connection, self.number, write, self.audits)?,
             }
         }
         self.remember(connection, change, at)?;
@@ -422,14 +443,15 @@ impl Tenant {
         self.audits += 1;
         self.latest = at;
         for message in &change.owed {
-            let sql = "insert into outbox (organization, id, kind, user_id, created_at) values (?1, ?2, ?3, ?4, ?5)";
-            connection.prepare_cached(sql)?.execute(params![
-                self.number,
-                message.id.as_str(),
-                message.kind.as_str(),
-                message.user.as_str(),
-                at.as_millis()
-            ])?;
+            outbox::insert(connection, self.number, message, at)?;
+        }
+        for write in &change.writes {
+            if let Write::User(user, _) = write
+                && user.should_send_sms
+            {
+                let by = (entry.actor.as_str(), entry.request.as_str());
+                outbox::record_consent(connection, self.number, user.id, at, by)?;
+            }
         }
         Ok(())
     }

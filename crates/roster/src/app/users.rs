@@ -3,7 +3,7 @@
 use roster_directory::{
     Change, Message, NewUser, PayorId, Query, Timestamp, User, UserId, Write,
     audit::{Action, Entry, Target},
-    change::MessageKind,
+    outbox::Content,
     user::Warning,
 };
 use roster_store::Listing;
@@ -50,7 +50,7 @@ impl App {
         };
         let mut owed = Vec::new();
         if user.should_send_sms && user.phone.is_some() {
-            owed.push(Message { id: self.ids.message(), kind: MessageKind::WelcomeSms, user: user.id, at: now });
+            owed.push(Message { id: self.ids.message(), content: Content::WelcomeSms(user.id), at: now });
         }
         let mut fields = user.fields();
         if !payors.is_empty() {

@@ -1,7 +1,8 @@
 //! `roster outbox`: messages that are owed.
 
 use clap::Subcommand;
-use roster_directory::OrganizationId;
+use roster_directory::{OrganizationId, outbox::State};
+use roster_store::outbox::Filter;
 
 use super::{operator_of, row};
 use crate::app::App;
@@ -25,8 +26,10 @@ impl Outbox {
         if let Some(org) = org {
             operator_of(app, org).await?;
         }
-        for owed in app.store().owed(org, limit).await? {
-            row([&owed.id, &owed.organization, &owed.kind.as_str(), &owed.user, &owed.at])?;
+        let filter = Filter { organization: org, state: Some(State::Owed), ..Filter::default() };
+        for owed in app.store().messages(filter, limit).await? {
+            let (id, content, at) = (owed.message.id, owed.message.content, owed.message.at);
+            row([&id, &owed.organization, &content.kind().as_str(), &content.about(), &at])?;
         }
         Ok(())
     }

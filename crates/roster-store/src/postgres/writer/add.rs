@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use deadpool_postgres::ClientWrapper;
-use roster_directory::{Change, Message, PayorId, User, Write, search::Haystack};
+use roster_directory::{Change, PayorId, User, Write, search::Haystack};
 
 use super::Job;
 
@@ -54,8 +54,8 @@ with input as (
     select added.organization, input.place, $35::integer, input.actor, input.action, added.id, input.fields, input.request
     from input join added on added.id = input.id returning 1
 ), owing as (
-    insert into outbox (organization, id, place, kind, user_id)
-    select added.organization, m.id, input.place, m.kind, added.id
+    insert into outbox (organization, id, place, kind, about, queue, due_at)
+    select added.organization, m.id, input.place, m.kind, added.id, 'sms', input.place / 1048576
     from unnest($32::text[], $33::text[], $34::text[]) as m (user_id, id, kind)
     join added on added.id = m.user_id join input on input.id = added.id returning 1
 ), counted as (
@@ -154,9 +154,9 @@ impl<'a> Columns<'a> {
             request: additions.iter().map(|a| a.change.audit.request.as_str()).collect(),
             payor_user: payors().map(|(user, _)| user.as_str()).collect(),
             payor: payors().map(|(_, payor)| payor.as_str()).collect(),
-            message_user: messages().map(|message: &Message| message.user.as_str()).collect(),
+            message_user: additions.iter().flat_map(|a| a.change.owed.iter().map(|_| a.user.id.as_str())).collect(),
             message_id: messages().map(|message| message.id.as_str()).collect(),
-            message_kind: messages().map(|message| message.kind.as_str()).collect(),
+            message_kind: messages().map(|message| message.content.kind().as_str()).collect(),
         }
     }
 

@@ -3,7 +3,7 @@
 use deadpool_postgres::ClientWrapper;
 use roster_directory::{Change, Timestamp, Write};
 
-use super::super::lending::Trouble;
+use super::super::{lending::Trouble, outbox};
 use crate::Error;
 
 /// Whether a change was written by an attempt that was lost: its audit entry is there.
@@ -62,6 +62,13 @@ pub(super) async fn write(client: &mut ClientWrapper, change: &Change, place: i6
                            where organization = $1 and id = $2";
                 alters |= transaction.execute(sql, &[&organization, &id.as_str(), &end.as_millis()]).await? > 0;
             }
+            Write::Webhook(_)
+            | Write::WebhookState(..)
+            | Write::WebhookSecret(..)
+            | Write::WebhookDeleted(..)
+            | Write::SmsSetting(_)
+            | Write::MessageRetried(..)
+            | Write::MessageDropped(..) => outbox::apply(&transaction, organization, write).await?,
             Write::User(..) => {
                 return Err(Trouble::Refused(Error::Unusable(
                     "a change that adds a user and something else has no way to be written yet".to_owned(),

@@ -170,7 +170,7 @@ fn assert_whole(rows: &Rows, listed: &BTreeSet<String>, journal: &Journal) {
         assert_eq!(all.into_iter().collect::<HashSet<_>>(), users, "{what}: one for each user");
     };
     once(strings("select target as x from audit where action = 'user.created'"), "audit entries");
-    once(strings("select user_id as x from outbox"), "messages");
+    once(strings("select about as x from outbox"), "messages");
     assert_eq!(rows.number("select count(distinct email_key) as x from users"), users.len() as i64);
     assert_eq!(rows.number("select sum(users) as x from role_count"), users.len() as i64);
     match rows {

@@ -3,7 +3,7 @@
 use hyper::StatusCode;
 use insta::assert_snapshot;
 use roster_directory::Role;
-use roster_store::Remembered;
+use roster_store::{Remembered, outbox::Filter};
 use serde_json::{Value, json};
 
 use super::{USERS, john};
@@ -18,8 +18,9 @@ async fn audit(roster: &Roster, client: &Client<'_>) -> Vec<Remembered> {
 
 /// The users to whom a message is owed, in the organization of the client.
 async fn owed(roster: &Roster, client: &Client<'_>) -> Vec<String> {
-    let owed = roster.app().store().owed(Some(client.organization_id()), 1_000).await.expect("a read");
-    owed.iter().map(|owed| owed.user.to_string()).collect()
+    let filter = Filter { organization: Some(client.organization_id()), ..Filter::default() };
+    let owed = roster.app().store().messages(filter, 1_000).await.expect("a read");
+    owed.iter().map(|owed| owed.message.content.about().to_owned()).collect()
 }
 
 async fn count(client: &Client<'_>) -> Value {
@@ -97,9 +98,10 @@ async fn a_message_is_owed_by_the_organization_it_happened_in() {
     let id = here.create(john(json!({ "shouldSendSMS": true, "phoneNumber": "+14155550123" }))).await;
     assert_eq!(owed(&roster, &here).await, [id]);
     assert_eq!(owed(&roster, &there).await, [""; 0]);
-    let everyone = roster.app().store().owed(None, 10).await.expect("a read");
+    let everyone = roster.app().store().messages(Filter::default(), 10).await.expect("a read");
     assert_eq!(everyone.len(), 1);
-    assert_eq!((everyone[0].organization, everyone[0].kind.as_str()), (here.organization_id(), "sms.welcome"));
+    let (organization, kind) = (everyone[0].organization, everyone[0].message.content.kind());
+    assert_eq!((organization, kind.as_str()), (here.organization_id(), "sms.welcome"));
 }
 
 #[tokio::test]
