@@ -6,16 +6,25 @@ pub mod demo;
 mod ids;
 mod keys;
 mod organizations;
+mod outbox;
 mod payors;
+mod sms;
 mod users;
+mod webhooks;
 
-use roster_directory::Issue;
+use std::sync::Arc;
+
+use roster_directory::{Change, Issue, Timestamp};
 use roster_store::Store;
+use tokio::sync::Notify;
 
 pub use caller::{Caller, Identity};
 pub use clock::Clock;
 pub use ids::Ids;
+pub use sms::ConsentHistory;
 pub use users::Created;
+pub(crate) use webhooks::is_told;
+pub use webhooks::{EventPage, NewWebhook};
 
 use keys::Known;
 
@@ -25,12 +34,13 @@ pub struct App {
     clock: Clock,
     ids: Ids,
     known_keys: Known,
+    wake: Arc<Notify>,
 }
 
 impl App {
     /// An app over this store.
     pub fn new(store: Store, clock: Clock, ids: Ids) -> Self {
-        Self { store, clock, ids, known_keys: keys::none_known() }
+        Self { store, clock, ids, known_keys: keys::none_known(), wake: Arc::default() }
     }
 
     /// Whether acts can be carried out at all: the database answers and its writer is alive.
@@ -41,6 +51,18 @@ impl App {
     /// Where the rows are.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Told whenever something may be owed to somebody.
+    pub(crate) fn wake(&self) -> &Notify {
+        &self.wake
+    }
+
+    /// Writes a change: the way out of every act.
+    async fn write(&self, change: Change) -> Result<Timestamp, Error> {
+        let at = self.store.commit(change).await?;
+        self.wake.notify_one();
+        Ok(at)
     }
 
     /// What time it is.
@@ -69,6 +91,12 @@ pub enum Error {
     /// Another user of the organization has the e-mail.
     #[error("the e-mail is already in use in the organization")]
     EmailTaken,
+    /// The organization has as many webhooks as it may have.
+    #[error("an organization may have {} webhooks", roster_directory::webhook::MOST)]
+    TooManyWebhooks,
+    /// What is asked cannot be done with it as it is.
+    #[error("{0}")]
+    NotNow(&'static str),
     /// Not now: the caller may try again.
     #[error("not now")]
     Busy(#[source] roster_store::Error),

@@ -5,5 +5,6 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod deliver;
 pub mod http;
 pub mod telemetry;

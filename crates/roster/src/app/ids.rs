@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use roster_directory::{KeyId, MessageId, OrganizationId, PayorId, Timestamp, UserId, audit::RequestId};
+use roster_directory::{
+    KeyId, MessageId, OrganizationId, PayorId, Timestamp, UserId, WebhookId, audit::RequestId, webhook::Secret,
+};
 
 /// The one place that asks for randomness; tests count instead, so that their answers are exact.
 #[derive(Debug)]
@@ -58,8 +60,27 @@ impl Ids {
         KeyId::new(self.entropy())
     }
 
-    pub(super) fn message(&self) -> MessageId {
+    pub(crate) fn message(&self) -> MessageId {
         MessageId::new(self.entropy())
+    }
+
+    pub(super) fn webhook(&self) -> WebhookId {
+        WebhookId::new(self.entropy())
+    }
+
+    pub(super) fn webhook_secret(&self) -> Secret {
+        let secret = self.key_secret();
+        Secret::from_bytes(std::array::from_fn(|nth| secret[nth]))
+    }
+
+    /// Whose a message is while it is being delivered. Not 0.
+    pub(crate) fn claim(&self) -> i64 {
+        (self.entropy() as i64).wrapping_abs().max(1)
+    }
+
+    /// A share of something, from 0 to 1, that nobody else takes at the same moment.
+    pub(crate) fn jitter(&self) -> f64 {
+        (self.entropy() as u32) as f64 / f64::from(u32::MAX)
     }
 
     pub(super) fn key_secret(&self) -> [u8; 32] {

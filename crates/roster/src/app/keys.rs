@@ -119,8 +119,7 @@ impl App {
     ) -> Result<(), Error> {
         let audit = caller.entry(at, action, target, fields.to_owned());
         let change = Change { organization: caller.organization(), writes, audit, owed: Vec::new() };
-        self.store.commit(change).await?;
-        Ok(())
+        self.write(change).await.map(drop)
     }
 }
 

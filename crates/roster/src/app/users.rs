@@ -62,7 +62,7 @@ impl App {
             writes: vec![Write::User(Box::new(user.clone()), payors)],
             owed,
         };
-        user.created_at = self.store.commit(change).await?;
+        user.created_at = self.write(change).await?;
         Ok(Created { user, warnings })
     }
 

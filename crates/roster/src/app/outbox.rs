@@ -1,0 +1,48 @@
+//! What is owed, as a person deals with it: look, try again, let go.
+
+use roster_directory::{
+    MessageId, Write,
+    audit::{Action, Target},
+    outbox::{Attempt, State},
+};
+use roster_store::outbox::StoredMessage;
+
+use super::{App, Caller, Error};
+
+impl App {
+    /// A message of the organization, with its attempts.
+    pub async fn message(&self, caller: &Caller, id: MessageId) -> Result<(StoredMessage, Vec<Attempt>), Error> {
+        caller.may_manage()?;
+        let message = self.store.message(caller.organization(), id).await?.ok_or(Error::NotFound)?;
+        Ok((message, self.store.attempts(caller.organization(), id).await?))
+    }
+
+    /// Owes a message once more that was delivered, given up or dropped, or of which it is unknown whether it arrived.
+    /// So it may arrive twice: whoever asks for it has decided that.
+    pub async fn retry_message(&self, caller: &Caller, id: MessageId) -> Result<(), Error> {
+        let (message, _) = self.message(caller, id).await?;
+        if matches!(message.state, State::Owed | State::Sending) {
+            return Err(Error::NotNow("it is owed already, and will be tried by itself"));
+        }
+        if let Some(webhook) = message.message.content.webhook() {
+            self.webhook(caller, webhook).await?;
+        }
+        let now = self.clock.now();
+        let writes = vec![Write::MessageRetried(id, now)];
+        self.commit(caller, Action::MessageRetried, Target::Message(id), "state", writes, now).await
+    }
+
+    /// Owes a message no more.
+    pub async fn drop_message(&self, caller: &Caller, id: MessageId) -> Result<(), Error> {
+        let (message, _) = self.message(caller, id).await?;
+        match message.state {
+            State::Owed | State::Unknown => {}
+            State::Sending => return Err(Error::NotNow("it is being sent at this moment")),
+            State::Dropped => return Ok(()),
+            State::Delivered | State::Failed => return Err(Error::NotNow("it is not owed any more")),
+        }
+        let now = self.clock.now();
+        let writes = vec![Write::MessageDropped(id, now)];
+        self.commit(caller, Action::MessageDropped, Target::Message(id), "state", writes, now).await
+    }
+}

@@ -1,0 +1,70 @@
+//! Text messages: how an organization's read, and who may be sent any.
+
+use roster_directory::{
+    OrganizationId, UserId, Write,
+    audit::{Action, Target},
+    sms::{Consent, Setting},
+};
+use roster_store::outbox::{Stop, VersionedSetting};
+
+use super::{App, Caller, Error};
+use crate::deliver::phone;
+
+/// Everything that is kept of whether somebody may be sent text messages.
+#[derive(Debug)]
+pub struct ConsentHistory {
+    /// What was said of the user.
+    pub said_of_user: Vec<Consent>,
+    /// What the holder of the user's phone number said.
+    pub said_by_phone: Vec<Stop>,
+    /// Whether the user may be sent any now.
+    pub may_be_sent: bool,
+}
+
+impl App {
+    /// How the organization's text messages read; `None`: it has not said, and the default is used.
+    pub async fn sms_setting(&self, caller: &Caller) -> Result<Option<VersionedSetting>, Error> {
+        caller.may_manage()?;
+        Ok(self.store.sms_setting(caller.organization()).await?)
+    }
+
+    /// Changes how the organization's text messages read: a new version, beside those before.
+    pub async fn set_sms(&self, caller: &Caller, setting: Setting) -> Result<(), Error> {
+        caller.may_manage()?;
+        let now = self.clock.now();
+        let target = Target::Organization(caller.organization());
+        let writes = vec![Write::SmsSetting(Setting { at: now, ..setting })];
+        self.commit(caller, Action::SmsSettingChanged, target, "template,wording,hourly", writes, now).await
+    }
+
+    /// Everything that is kept of whether a user may be sent text messages.
+    pub async fn consent_of(&self, caller: &Caller, id: UserId) -> Result<ConsentHistory, Error> {
+        let user = self.user(caller, id).await?;
+        let said_of_user = self.store.consents(caller.organization(), id).await?;
+        let phone = user.phone.as_ref().and_then(phone::e164);
+        let said_by_phone = match &phone {
+            Some(phone) => self.store.stops(phone).await?,
+            None => Vec::new(),
+        };
+        let stopped = said_by_phone.last().is_some_and(|stop| stop.stopped);
+        let may_be_sent = user.should_send_sms && phone.is_some() && !stopped;
+        Ok(ConsentHistory { said_of_user, said_by_phone, may_be_sent })
+    }
+
+    /// Writes down that the holder of a phone number wants no more text messages, or wants them again.
+    pub async fn record_stop(&self, phone: &str, stopped: bool, by: &str, reference: &str) -> Result<(), Error> {
+        let at = self.clock.now();
+        let (phone, by, reference) = (phone.to_owned(), by.to_owned(), reference.to_owned());
+        Ok(self.store.record_stop(Stop { phone, at, stopped, by, reference }).await?)
+    }
+
+    /// Whether the holder of a phone number wants no text messages.
+    pub(crate) async fn is_stopped(&self, phone: &str) -> Result<bool, Error> {
+        Ok(self.store.stops(phone).await?.last().is_some_and(|stop| stop.stopped))
+    }
+
+    /// The setting in force, for whoever delivers.
+    pub(crate) async fn sms_setting_of(&self, id: OrganizationId) -> Result<Option<Setting>, Error> {
+        Ok(self.store.sms_setting(id).await?.map(|versioned| versioned.setting))
+    }
+}

@@ -1,0 +1,221 @@
+//! Webhooks, and the feed of events that they are told from.
+
+use std::sync::Arc;
+
+use roster_directory::{
+    EventId, Message, MessageId, Organization, OrganizationId, Role, Webhook, WebhookId, Write,
+    audit::{Action, Actor, Target},
+    outbox::{Attempt, Content},
+    webhook::{self, Description, State, WebhookUrl},
+};
+use roster_store::outbox::{Event, Filter, StoredMessage};
+
+use super::{App, Caller, Error, Identity};
+
+/// A webhook to be made.
+#[derive(Debug, Clone)]
+pub struct NewWebhook {
+    /// Where its receiver is.
+    pub url: WebhookUrl,
+    /// What it is for; may be empty.
+    pub description: Description,
+    /// What it hears of; empty: of everything.
+    pub events: Vec<Action>,
+}
+
+/// A piece of the feed.
+#[derive(Debug)]
+pub struct EventPage {
+    /// The events that the caller may see, in their order.
+    pub events: Vec<(EventId, Event)>,
+    /// The last event looked at, seen or not: where to go on. `None` if there was none.
+    pub last: Option<EventId>,
+    /// Whether there may be more already.
+    pub is_full: bool,
+}
+
+impl App {
+    /// Events after this one, or from the first; at most `limit` are looked at.
+    ///
+    /// Of users, the caller sees events of those it may read; of anything else, only who may manage webhooks does.
+    pub async fn events(&self, caller: &Caller, after: Option<EventId>, limit: u32) -> Result<EventPage, Error> {
+        let organization = caller.organization();
+        let after = match after {
+            Some(id) => id.number_in(organization).ok_or(Error::NotFound)?,
+            None => 0,
+        };
+        let found = self.store.events(organization, after, limit).await?;
+        let last = found.last().map(|event| EventId::new(organization, event.number));
+        let is_full = found.len() as u64 == u64::from(limit);
+        let may_see = |event: &Event| match event.role {
+            Some(role) => caller.identity.may_read.contains(role),
+            None => caller.may_manage().is_ok(),
+        };
+        let events = found.into_iter().filter(may_see);
+        let events = events.map(|event| (EventId::new(organization, event.number), event)).collect();
+        Ok(EventPage { events, last, is_full })
+    }
+
+    /// Makes a webhook. It hears of what happens from now on.
+    pub async fn create_webhook(&self, caller: &Caller, new: NewWebhook) -> Result<Webhook, Error> {
+        caller.may_manage()?;
+        if self.store.webhooks(caller.organization()).await?.len() >= webhook::MOST {
+            return Err(Error::TooManyWebhooks);
+        }
+        let now = self.clock.now();
+        let webhook = Webhook {
+            id: self.ids.webhook(),
+            url: new.url,
+            description: new.description,
+            events: new.events,
+            state: State::Active,
+            secret: self.ids.webhook_secret(),
+            old_secret: None,
+            created_at: now,
+            heard_to: 0,
+        };
+        let writes = vec![Write::Webhook(Box::new(webhook.clone()))];
+        let target = Target::Webhook(webhook.id);
+        self.commit(caller, Action::WebhookCreated, target, "url,description,events", writes, now).await?;
+        Ok(webhook)
+    }
+
+    /// All webhooks of the organization, by id.
+    pub async fn webhooks(&self, caller: &Caller) -> Result<Vec<Webhook>, Error> {
+        caller.may_manage()?;
+        Ok(self.store.webhooks(caller.organization()).await?)
+    }
+
+    /// One webhook.
+    pub async fn webhook(&self, caller: &Caller, id: WebhookId) -> Result<Webhook, Error> {
+        let webhooks = self.webhooks(caller).await?;
+        webhooks.into_iter().find(|webhook| webhook.id == id).ok_or(Error::NotFound)
+    }
+
+    /// Tells a webhook nothing more, until it is resumed: then it is told what happened meanwhile.
+    pub async fn pause_webhook(&self, caller: &Caller, id: WebhookId) -> Result<Webhook, Error> {
+        self.set_webhook_state(caller, id, State::Paused, Action::WebhookPaused).await
+    }
+
+    /// Tells a webhook again, from where it was, whether it was paused or its receiver was gone.
+    pub async fn resume_webhook(&self, caller: &Caller, id: WebhookId) -> Result<Webhook, Error> {
+        self.set_webhook_state(caller, id, State::Active, Action::WebhookResumed).await
+    }
+
+    async fn set_webhook_state(
+        &self,
+        caller: &Caller,
+        id: WebhookId,
+        state: State,
+        action: Action,
+    ) -> Result<Webhook, Error> {
+        let webhook = self.webhook(caller, id).await?;
+        if webhook.state == state {
+            return Ok(webhook);
+        }
+        let writes = vec![Write::WebhookState(id, state)];
+        self.commit(caller, action, Target::Webhook(id), "state", writes, self.clock.now()).await?;
+        Ok(Webhook { state, ..webhook })
+    }
+
+    /// Tells a webhook nothing more because its receiver said that it is gone for good.
+    pub async fn disable_webhook(&self, organization: OrganizationId, id: WebhookId) -> Result<(), Error> {
+        let organization = self.store.organization(organization).await?.ok_or(Error::NotFound)?;
+        let caller = self.roster_itself(organization).await?;
+        self.set_webhook_state(&caller, id, State::Disabled, Action::WebhookDisabled).await.map(drop)
+    }
+
+    async fn roster_itself(&self, organization: Organization) -> Result<Caller, Error> {
+        let identity = Identity { actor: Actor::Roster, ..Identity::of_operator(organization) };
+        Ok(Caller { identity: Arc::new(identity), request: self.ids.request(), epoch: self.store.epoch().await? })
+    }
+
+    /// Ends a webhook. What it is still owed is dropped.
+    pub async fn delete_webhook(&self, caller: &Caller, id: WebhookId) -> Result<(), Error> {
+        self.webhook(caller, id).await?;
+        let now = self.clock.now();
+        let writes = vec![Write::WebhookDeleted(id, now)];
+        self.commit(caller, Action::WebhookDeleted, Target::Webhook(id), "", writes, now).await
+    }
+
+    /// Makes a new secret. Messages are signed with the one before as well for a day.
+    pub async fn rotate_webhook(&self, caller: &Caller, id: WebhookId) -> Result<Webhook, Error> {
+        let webhook = self.webhook(caller, id).await?;
+        let now = self.clock.now();
+        let (secret, until) = (self.ids.webhook_secret(), now.plus_millis(webhook::ROTATION));
+        let writes = vec![Write::WebhookSecret(id, secret.clone(), until)];
+        self.commit(caller, Action::WebhookSecretRotated, Target::Webhook(id), "secret", writes, now).await?;
+        Ok(Webhook { secret, old_secret: Some((webhook.secret, until)), ..webhook })
+    }
+
+    /// Owes a webhook a message to try it with. It is delivered as any other.
+    pub async fn test_webhook(&self, caller: &Caller, id: WebhookId) -> Result<MessageId, Error> {
+        let webhook = self.webhook(caller, id).await?;
+        self.owe_once_more(caller, &webhook, Content::WebhookTest(id)).await
+    }
+
+    /// Owes a webhook an event once more, whatever became of it before.
+    pub async fn replay_event(&self, caller: &Caller, id: WebhookId, event: EventId) -> Result<MessageId, Error> {
+        let webhook = self.webhook(caller, id).await?;
+        let number = event.number_in(caller.organization()).filter(|number| *number > 0).ok_or(Error::NotFound)?;
+        let found = self.store.events(caller.organization(), number - 1, 1).await?;
+        let there = found.first().is_some_and(|event| event.number == number && is_told(event));
+        if !there {
+            return Err(Error::NotFound);
+        }
+        self.owe_once_more(caller, &webhook, Content::Event(id, event)).await
+    }
+
+    async fn owe_once_more(&self, caller: &Caller, webhook: &Webhook, content: Content) -> Result<MessageId, Error> {
+        let message = Message { id: self.ids.message(), content, at: self.clock.now() };
+        let id = message.id;
+        let mut heard_to = webhook.heard_to;
+        // It may be told of events at this very moment, and so move on.
+        while !self.store.owe(caller.organization(), webhook.id, (heard_to, heard_to), vec![message.clone()]).await? {
+            heard_to = self.webhook(caller, webhook.id).await?.heard_to;
+        }
+        self.wake.notify_one();
+        Ok(id)
+    }
+
+    /// What a webhook was told or is to be told, newest first.
+    pub async fn deliveries(
+        &self,
+        caller: &Caller,
+        id: WebhookId,
+        filter: Filter,
+        limit: u32,
+    ) -> Result<Vec<StoredMessage>, Error> {
+        self.webhook(caller, id).await?;
+        let filter = Filter { organization: Some(caller.organization()), webhook: Some(id), ..filter };
+        Ok(self.store.messages(filter, limit).await?)
+    }
+
+    /// A message to a webhook, with its attempts.
+    pub async fn delivery(
+        &self,
+        caller: &Caller,
+        webhook: WebhookId,
+        id: MessageId,
+    ) -> Result<(StoredMessage, Vec<Attempt>), Error> {
+        caller.may_manage()?;
+        let found = self.store.message(caller.organization(), id).await?;
+        let found = found.filter(|message| message.message.content.webhook() == Some(webhook));
+        let message = found.ok_or(Error::NotFound)?;
+        Ok((message, self.store.attempts(caller.organization(), id).await?))
+    }
+}
+
+/// Whether webhooks hear of it: of everything but the users whom no key may read.
+pub(crate) fn is_told(event: &Event) -> bool {
+    event.role.is_none_or(|role| Role::Admin.may_read().contains(role))
+}
+
+impl Caller {
+    /// Whether they may see and change where the organization's events go: ADMIN and HIPP_ADMIN, who may create
+    /// everybody, and the operator of the host.
+    pub(super) fn may_manage(&self) -> Result<(), Error> {
+        let everybody = Role::Admin.may_create();
+        if everybody.without(self.identity.may_create).is_empty() { Ok(()) } else { Err(Error::Forbidden) }
+    }
+}

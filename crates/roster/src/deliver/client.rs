@@ -1,0 +1,239 @@
+//! HTTP to somebody outside: whom it may reach is decided after the name was resolved, at every connection; and what
+//! comes back is limited in size and time.
+
+use std::{
+    error::Error as StdError,
+    fmt, io,
+    net::IpAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, Uri, body::Incoming, header::RETRY_AFTER};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy,
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+};
+use tokio::{net::TcpStream, time::timeout};
+use tower::Service;
+
+use super::address::Inside;
+
+/// How much somebody outside may take of us.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// For a connection, TLS included.
+    pub connect: Duration,
+    /// For all of a request and its answer.
+    pub exchange: Duration,
+    /// Bytes of an answer's body that are read; what comes after them is left.
+    pub body: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(5), exchange: Duration::from_secs(15), body: 64 * 1024 }
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Reply {
+    /// Its status. A redirect is an answer like any other: nobody follows it.
+    pub status: u16,
+    /// How long to wait, if it says so in seconds.
+    pub retry_after: Option<Duration>,
+    /// Its body, as far as it is read.
+    pub body: Bytes,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// Nothing of the request left.
+    NotSent(Why),
+    /// The request, or some of it, may have arrived.
+    Unknown(Why),
+}
+
+/// What went wrong, in words that are all ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each says itself")]
+pub enum Why {
+    Inside,
+    NoSuchName,
+    NotConnected,
+    NoTls,
+    ConnectTimeout,
+    Timeout,
+    Lost,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Why::Inside => "the address may not be reached: it is inside, or not https on port 443",
+            Why::NoSuchName => "the name has no address",
+            Why::NotConnected => "no connection",
+            Why::NoTls => "no TLS connection",
+            Why::ConnectTimeout => "no connection in time",
+            Why::Timeout => "no answer in time",
+            Why::Lost => "the connection was lost before the answer",
+        })
+    }
+}
+
+impl StdError for Why {}
+
+/// Sends requests. Cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    client: legacy::Client<Timed, Full<Bytes>>,
+    limits: Limits,
+}
+
+impl Client {
+    /// For addresses that somebody with a key named: only outside, and where the operator lets them inside. Connections
+    /// are kept for a while.
+    pub fn guarded(inside: Inside, limits: Limits) -> io::Result<Self> {
+        Self::new(Some(inside), limits, 4)
+    }
+
+    /// For the address that the operator named: anywhere. Every request has a connection of its own, so that one that
+    /// was not made is one that nothing was sent on.
+    pub fn trusted(limits: Limits) -> io::Result<Self> {
+        Self::new(None, limits, 0)
+    }
+
+    fn new(inside: Option<Inside>, limits: Limits, idle: usize) -> io::Result<Self> {
+        let provider = rustls::crypto::ring::default_provider();
+        let https = HttpsConnectorBuilder::new()
+            .with_provider_and_native_roots(provider)?
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(Guarded { inside: inside.map(Arc::new) });
+        let client = legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_max_idle_per_host(idle)
+            .pool_idle_timeout(Duration::from_secs(30))
+            .retry_canceled_requests(false)
+            .http1_max_buf_size(16 * 1024)
+            .build(Timed { https, limit: limits.connect });
+        Ok(Self { client, limits })
+    }
+
+    /// Sends a request and waits for its answer.
+    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Reply, Trouble> {
+        let exchange = async {
+            let answer = self.client.request(request).await.map_err(|error| trouble(&error))?;
+            let status = answer.status().as_u16();
+            let retry_after = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+            // The status says it all; a body that breaks off takes nothing of it back.
+            let body = self.read(answer.into_body()).await;
+            Ok(Reply { status, retry_after: retry_after.map(Duration::from_secs), body })
+        };
+        timeout(self.limits.exchange, exchange).await.unwrap_or(Err(Trouble::Unknown(Why::Timeout)))
+    }
+
+    async fn read(&self, mut body: Incoming) -> Bytes {
+        let mut read = BytesMut::new();
+        while let Some(Ok(frame)) = body.frame().await {
+            let Ok(data) = frame.into_data() else { continue };
+            let room = self.limits.body - read.len();
+            read.extend_from_slice(&data[..data.len().min(room)]);
+            if read.len() == self.limits.body {
+                break;
+            }
+        }
+        read.freeze()
+    }
+}
+
+fn trouble(error: &legacy::Error) -> Trouble {
+    if !error.is_connect() {
+        return Trouble::Unknown(Why::Lost);
+    }
+    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(why) = error.downcast_ref::<Why>() {
+            return Trouble::NotSent(*why);
+        }
+        cause = error.source();
+    }
+    Trouble::NotSent(Why::NoTls)
+}
+
+type BoxError = Box<dyn StdError + Send + Sync>;
+
+type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
+
+/// A connector with a time limit, TLS included.
+#[derive(Clone)]
+struct Timed {
+    https: HttpsConnector<Guarded>,
+    limit: Duration,
+}
+
+impl Service<Uri> for Timed {
+    type Response = <HttpsConnector<Guarded> as Service<Uri>>::Response;
+    type Error = BoxError;
+    type Future = Connecting<Self::Response>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.https.poll_ready(context)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connecting = self.https.call(uri);
+        let limit = self.limit;
+        Box::pin(async move { timeout(limit, connecting).await.unwrap_or_else(|_| Err(Why::ConnectTimeout.into())) })
+    }
+}
+
+/// A connector that looks at every address before it connects to it, names and literals alike.
+#[derive(Clone)]
+struct Guarded {
+    inside: Option<Arc<Inside>>,
+}
+
+impl Service<Uri> for Guarded {
+    type Response = TokioIo<TcpStream>;
+    type Error = BoxError;
+    type Future = Connecting<Self::Response>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let inside = self.inside.clone();
+        Box::pin(async move {
+            let https = uri.scheme_str() == Some("https");
+            let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
+            let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+            let may = |ip: IpAddr| inside.as_ref().is_none_or(|inside| inside.may_reach(ip, https, port));
+            let addresses = tokio::net::lookup_host((host, port)).await.map_err(|_| Why::NoSuchName)?;
+            let mut why = Why::NoSuchName;
+            for address in addresses {
+                if !may(address.ip()) {
+                    why = Why::Inside;
+                    continue;
+                }
+                match TcpStream::connect(address).await {
+                    Ok(stream) => {
+                        // A request is written whole: waiting to fill a segment only delays it.
+                        stream.set_nodelay(true)?;
+                        return Ok(TokioIo::new(stream));
+                    }
+                    Err(_) => why = Why::NotConnected,
+                }
+            }
+            Err(why.into())
+        })
+    }
+}
