@@ -90,6 +90,12 @@ pub struct Setting {
     pub at: Timestamp,
 }
 
+impl Default for Setting {
+    fn default() -> Self {
+        Self { template: Template::default(), wording: None, hourly: None, at: Timestamp::from_millis(0) }
+    }
+}
+
 /// That somebody may be sent text messages, or may not, from this moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Consent {

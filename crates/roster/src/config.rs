@@ -2,8 +2,16 @@
 
 use std::{ffi::OsStr, net::SocketAddr, path::PathBuf, time::Duration};
 
+use anyhow::Context;
 use clap::{Arg, Args, Command, builder::TypedValueParser, error::ErrorKind};
 use roster_store::{Location, Options};
+use url::Url;
+
+use crate::deliver::{
+    address::Inside,
+    client::{Client, Limits},
+    gateway::{Gateway, Sender},
+};
 
 /// Where the database is. Every command takes it.
 #[derive(Debug, Clone, Args)]
@@ -89,6 +97,92 @@ pub struct Server {
     pub checkpoint_pages: u32,
 }
 
+/// How what is owed is delivered.
+#[derive(Debug, Clone, Args)]
+pub struct Deliveries {
+    /// The gateway that text messages go through: https://api.twilio.com, or another that speaks its Messages resource.
+    /// Without it they wait
+    #[arg(long, env = "ROSTER_SMS_URL", value_name = "URL", requires_all = ["sms_account", "sms_from"])]
+    pub sms_url: Option<Url>,
+
+    /// The account at the gateway
+    #[arg(long, env = "ROSTER_SMS_ACCOUNT", value_name = "ID")]
+    pub sms_account: Option<String>,
+
+    /// A file with the account's token; or set ROSTER_SMS_TOKEN in the environment
+    #[arg(long, env = "ROSTER_SMS_TOKEN_FILE", value_name = "FILE")]
+    pub sms_token_file: Option<PathBuf>,
+
+    /// Who text messages come from: a number, or the id of a messaging service, MG…
+    #[arg(long, env = "ROSTER_SMS_FROM", value_name = "NUMBER")]
+    pub sms_from: Option<String>,
+
+    /// Text messages that one organization may send in an hour
+    #[arg(long, env = "ROSTER_SMS_HOURLY", default_value_t = 200, value_name = "N")]
+    pub sms_hourly: u32,
+
+    /// How long a text message may wait, for a gateway or for one that takes it, before it is dropped: 24h, 90m
+    #[arg(long, env = "ROSTER_SMS_KEEP", default_value = "24h", value_name = "TIME", value_parser = lasting)]
+    pub sms_keep: Duration,
+
+    /// This server's address as the gateway reaches it, for what people answer: https://roster.example. Without it
+    /// nothing is taken from the gateway
+    #[arg(long, env = "ROSTER_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<Url>,
+
+    /// Networks that webhooks may reach although they are inside, separated by commas: 10.1.2.0/24
+    #[arg(long, env = "ROSTER_WEBHOOK_INSIDE", default_value = "", value_name = "NETWORKS", hide_default_value = true)]
+    pub webhook_inside: Inside,
+
+    /// How old the oldest message that is owed may be before /readyz mentions it: 1h, 90m
+    #[arg(long, env = "ROSTER_OUTBOX_WARN", default_value = "1h", value_name = "TIME", value_parser = lasting)]
+    pub outbox_warn: Duration,
+}
+
+impl Deliveries {
+    /// The account's token, from its file or the environment. It is no flag, because everybody on the machine can read
+    /// those.
+    fn sms_token(&self) -> anyhow::Result<Option<String>> {
+        let token = match &self.sms_token_file {
+            Some(file) => Some(
+                std::fs::read_to_string(file)
+                    .with_context(|| format!("cannot read the gateway's token from {}", file.display()))?,
+            ),
+            None => std::env::var("ROSTER_SMS_TOKEN").ok(),
+        };
+        Ok(token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty()))
+    }
+
+    /// The gateway, if there is one.
+    pub(crate) fn gateway(&self) -> anyhow::Result<Option<Gateway>> {
+        let (Some(url), Some(account), Some(from)) = (&self.sms_url, &self.sms_account, &self.sms_from) else {
+            return Ok(None);
+        };
+        anyhow::ensure!(matches!(url.scheme(), "http" | "https"), "the gateway's address begins with https://");
+        let token = self.sms_token()?.context(
+            "a gateway for text messages needs its account's token: name its file with --sms-token-file, or set \
+             ROSTER_SMS_TOKEN",
+        )?;
+        let client =
+            Client::trusted(Limits::default()).context("cannot read the certificates that this machine trusts")?;
+        Gateway::new(client, url, account, &token, Sender::parse(from)).map(Some)
+    }
+
+    /// How what comes from the gateway is known to come from it.
+    pub(crate) fn inbound(&self) -> anyhow::Result<Option<Inbound>> {
+        let (Some(url), Some(token)) = (&self.public_url, self.sms_token()?) else { return Ok(None) };
+        Ok(Some(Inbound { url: url.as_str().trim_end_matches('/').to_owned(), token }))
+    }
+}
+
+/// How what comes from the gateway is known to come from it.
+pub(crate) struct Inbound {
+    /// This server's address as the gateway has it, without a slash at its end.
+    pub(crate) url: String,
+    /// What the gateway signs with.
+    pub(crate) token: String,
+}
+
 impl Server {
     /// What the store is told.
     pub fn store_options(&self) -> Options {
@@ -105,5 +199,40 @@ fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(seconds @ 1..=3_600) => Ok(Duration::from_secs(seconds)),
         _ => Err("a whole number of seconds, 1 to 3600".to_owned()),
+    }
+}
+
+/// Reads `90d`, `12h`, `30m`, `45s` as milliseconds. At most a hundred years.
+pub(crate) fn millis(text: &str) -> Result<i64, String> {
+    let unit = match text.chars().next_back() {
+        Some('d') => 24 * 60 * 60,
+        Some('h') => 60 * 60,
+        Some('m') => 60,
+        Some('s') => 1,
+        _ => 0,
+    };
+    let number = text.get(..text.len().saturating_sub(1)).and_then(|number| number.parse::<u32>().ok());
+    number
+        .map(|number| i64::from(number) * unit)
+        .filter(|seconds| unit != 0 && *seconds <= 100 * 365 * 24 * 60 * 60)
+        .map(|seconds| seconds * 1_000)
+        .ok_or_else(|| "a number and a unit, at most a hundred years: 90d, 12h, 30m or 45s".to_owned())
+}
+
+fn lasting(text: &str) -> Result<Duration, String> {
+    millis(text).map(|millis| Duration::from_millis(millis as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::millis;
+
+    #[test]
+    fn a_time_is_a_number_and_a_unit() {
+        assert_eq!(millis("90d"), Ok(90 * 86_400_000));
+        assert_eq!(millis("0s"), Ok(0));
+        for text in ["", "90", "d", "-1d", "1.5h", "40000d", "1y", "9é"] {
+            assert!(millis(text).is_err(), "{text}");
+        }
     }
 }

@@ -5,6 +5,7 @@ mod auth;
 mod docs;
 mod health;
 pub mod serve;
+mod sms;
 
 use std::{
     convert::Infallible,
@@ -16,7 +17,11 @@ use std::{
     time::Instant,
 };
 
-use axum::{Router, body::Body, routing::get};
+use axum::{
+    Router,
+    body::Body,
+    routing::{get, post},
+};
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
     header::{HeaderName, HeaderValue},
@@ -26,7 +31,7 @@ use tower::Service;
 
 use crate::{
     app::App,
-    config::Server,
+    config::{Deliveries, Inbound, Server},
     telemetry::{Metrics, Route},
 };
 
@@ -36,11 +41,15 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What the handlers share.
 pub(crate) struct Shared {
-    pub(crate) app: App,
+    pub(crate) app: Arc<App>,
     pub(crate) limiter: auth::Limiter,
     pub(crate) answers: api::users::Answers,
     pub(crate) read_timeout: std::time::Duration,
     pub(crate) draining: AtomicBool,
+    /// How what comes from the gateway for text messages is known to come from it; without it nothing is taken.
+    pub(crate) inbound: Option<Inbound>,
+    /// How old the oldest message that is owed may be before it is mentioned.
+    pub(crate) outbox_warn: std::time::Duration,
 }
 
 pub(crate) type AppState = axum::extract::State<Arc<Shared>>;
@@ -55,16 +64,19 @@ pub struct Face {
 
 impl Face {
     /// The surface over this app.
-    pub fn new(app: App, config: &Server, metrics: Arc<Metrics>) -> Self {
+    pub fn new(app: Arc<App>, config: &Server, deliveries: &Deliveries, metrics: Arc<Metrics>) -> anyhow::Result<Self> {
         let shared = Arc::new(Shared {
             app,
             limiter: auth::limiter(config.rate_limit),
             answers: api::users::answers(config.answer_cache),
             read_timeout: config.read_timeout,
             draining: AtomicBool::new(false),
+            inbound: deliveries.inbound()?,
+            outbox_warn: deliveries.outbox_warn,
         });
         let router = Router::new()
             .nest("/api/v1", api::routes())
+            .route("/sms/inbound", post(sms::inbound))
             .route("/openapi.json", get(docs::openapi))
             .route("/docs", get(docs::redirect))
             .route("/docs/", get(docs::page))
@@ -74,11 +86,11 @@ impl Face {
             .fallback(api::error::not_found)
             .method_not_allowed_fallback(api::error::wrong_method)
             .with_state(shared.clone());
-        Self { router, shared, metrics }
+        Ok(Self { router, shared, metrics })
     }
 
     /// The app behind it.
-    pub fn app(&self) -> &App {
+    pub fn app(&self) -> &Arc<App> {
         &self.shared.app
     }
 

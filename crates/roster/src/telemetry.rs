@@ -11,6 +11,8 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
+use roster_directory::outbox::{Kind, State};
+use roster_store::outbox::Backlog;
 use tracing_subscriber::EnvFilter;
 
 /// How log lines look.
@@ -71,6 +73,17 @@ struct AnswerLabel {
     status: u16,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabel {
+    kind: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabel {
+    kind: &'static str,
+    state: &'static str,
+}
+
 /// Upper edges in seconds: from a cached get to a request that the time limits end.
 const SECONDS: [f64; 12] = [0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 1.0, 10.0];
 
@@ -81,6 +94,9 @@ pub struct Metrics {
     seconds: [Histogram; Route::ALL.len()],
     connections: Gauge<i64, AtomicI64>,
     refused: Counter<u64, AtomicU64>,
+    settled: Family<StateLabel, Counter>,
+    owed: Family<KindLabel, Gauge<i64, AtomicI64>>,
+    oldest: Family<KindLabel, Gauge<i64, AtomicI64>>,
 }
 
 impl Metrics {
@@ -95,9 +111,19 @@ impl Metrics {
         registry.register("http_connections", "Connections open", connections.clone());
         let refused = Counter::default();
         registry.register("http_connections_refused", "Connections over the limit, told 503", refused.clone());
+        let settled = Family::<StateLabel, Counter>::default();
+        registry.register("outbox_settled", "What became of messages at an attempt of this process", settled.clone());
+        let owed = Family::<KindLabel, Gauge<i64, AtomicI64>>::default();
+        registry.register("outbox_owed", "Messages that wait or are being sent, in the database", owed.clone());
+        let oldest = Family::<KindLabel, Gauge<i64, AtomicI64>>::default();
+        registry.register(
+            "outbox_oldest_timestamp_seconds",
+            "Since when the oldest of them is owed, in seconds since 1970; 0 if none is",
+            oldest.clone(),
+        );
         // Looked up once: the family's lock is not for every request.
         let seconds = Route::ALL.map(|route| seconds.get_or_create(&RouteLabel { route }).clone());
-        Self { registry, answers, seconds, connections, refused }
+        Self { registry, answers, seconds, connections, refused, settled, owed, oldest }
     }
 
     /// Counts one answer.
@@ -115,6 +141,21 @@ impl Metrics {
     /// Counts a connection that was turned away.
     pub fn refused(&self) {
         self.refused.inc();
+    }
+
+    /// Counts what became of a message.
+    pub fn settled(&self, kind: Kind, state: State) {
+        self.settled.get_or_create(&StateLabel { kind: kind.as_str(), state: state.as_str() }).inc();
+    }
+
+    /// Shows what is owed.
+    pub fn owed(&self, backlog: &[Backlog]) {
+        for kind in Kind::ALL {
+            let label = KindLabel { kind: kind.as_str() };
+            let of_kind = backlog.iter().find(|backlog| backlog.kind == kind);
+            self.owed.get_or_create(&label).set(of_kind.map_or(0, |backlog| backlog.owed as i64));
+            self.oldest.get_or_create(&label).set(of_kind.map_or(0, |backlog| backlog.oldest.as_seconds()));
+        }
     }
 
     /// All of it in Prometheus' text format.

@@ -4,7 +4,7 @@ use clap::Subcommand;
 use roster_directory::{KeyId, OrganizationId, Role, key::KeyName};
 
 use super::{checked, found, operator_of, or_dash, row, say};
-use crate::app::App;
+use crate::{app::App, config::millis};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {
@@ -92,35 +92,4 @@ impl KeyCommand {
 pub(super) fn role(text: &str) -> Result<Role, String> {
     let names = || Role::ALL.map(Role::as_str).join(", ");
     Role::parse(&text.to_ascii_uppercase()).ok_or_else(|| format!("one of {}", names()))
-}
-
-/// Reads `90d`, `12h`, `30m`, `45s` as milliseconds. At most a hundred years.
-fn millis(text: &str) -> Result<i64, String> {
-    let unit = match text.chars().next_back() {
-        Some('d') => 24 * 60 * 60,
-        Some('h') => 60 * 60,
-        Some('m') => 60,
-        Some('s') => 1,
-        _ => 0,
-    };
-    let number = text.get(..text.len().saturating_sub(1)).and_then(|number| number.parse::<u32>().ok());
-    number
-        .map(|number| i64::from(number) * unit)
-        .filter(|seconds| unit != 0 && *seconds <= 100 * 365 * 24 * 60 * 60)
-        .map(|seconds| seconds * 1_000)
-        .ok_or_else(|| "a number and a unit, at most a hundred years: 90d, 12h, 30m or 45s".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::millis;
-
-    #[test]
-    fn a_time_is_a_number_and_a_unit() {
-        assert_eq!(millis("90d"), Ok(90 * 86_400_000));
-        assert_eq!(millis("0s"), Ok(0));
-        for text in ["", "90", "d", "-1d", "1.5h", "40000d", "1y", "9é"] {
-            assert!(millis(text).is_err(), "{text}");
-        }
-    }
 }

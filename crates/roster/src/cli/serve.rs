@@ -16,7 +16,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     app::{App, Clock, Ids, demo},
-    config::Server,
+    config::{Deliveries, Server},
+    deliver::Delivery,
     http::{
         Face,
         serve::{self, Limits},
@@ -28,6 +29,9 @@ use crate::{
 pub(super) struct Serve {
     #[command(flatten)]
     server: Server,
+
+    #[command(flatten)]
+    deliveries: Deliveries,
 
     /// On an empty database, add an example organization with payors, people and a key, and print how to use it
     #[arg(long)]
@@ -51,7 +55,8 @@ impl Serve {
     async fn serve(self, store: Store, tls: Option<TlsAcceptor>) -> anyhow::Result<()> {
         let config = self.server;
         let metrics = Arc::new(Metrics::new());
-        let app = App::new(store, Clock::System, Ids::random());
+        let app = Arc::new(App::new(store, Clock::System, Ids::random()));
+        let delivery = Delivery::new(app.clone(), self.deliveries.clone(), metrics.clone())?;
         // Both addresses are taken before anything is printed that promises them.
         let listener = serve::bind(config.listen).await?;
         let address = listener.local_addr()?;
@@ -68,7 +73,8 @@ impl Serve {
         // Before it is said that the server listens: whoever waits for that may stop it at once.
         let mut signals = Signals::new()?;
         let (stop, stopping) = watch::channel(false);
-        let face = Face::new(app, &config, metrics.clone());
+        let face = Face::new(app, &config, &self.deliveries, metrics.clone())?;
+        let delivered = delivery.run(stopping.clone(), config.drain_timeout);
         let limits =
             Limits { connections: config.max_connections, timeout: config.read_timeout, drain: config.drain_timeout };
         tracing::info!(address = %address, "listening on {scheme}://{address}");
@@ -102,7 +108,7 @@ impl Serve {
             signals.next().await;
         };
         tokio::select! {
-            ended = async { tokio::join!(api, metrics_served).1 } => ended?,
+            ended = async { tokio::join!(api, metrics_served, delivered).1 } => ended?,
             () = told_to_stop => tracing::warn!("told to stop twice: requests under way are cut off"),
         }
         tracing::info!("stopped");

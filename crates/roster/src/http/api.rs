@@ -30,7 +30,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/me", get(me::get_me))
 }
 
-fn json(body: &impl Serialize) -> Response {
+pub(crate) fn json(body: &impl Serialize) -> Response {
     let mut bytes = Vec::with_capacity(512);
     serde_json::to_writer(&mut bytes, body).expect("strings and numbers only");
     json_bytes(bytes.into())

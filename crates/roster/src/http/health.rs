@@ -4,9 +4,10 @@ use std::sync::atomic::Ordering;
 
 use axum::{body::Body, extract::State};
 use hyper::{Response, StatusCode};
-use roster_store::chain;
+use roster_store::{chain, outbox::Backlog};
+use serde::Serialize;
 
-use super::{AppState, plain_json};
+use super::{AppState, Shared, api::json, plain_json};
 
 /// `GET /healthz`: the process answers.
 pub(crate) async fn live() -> Response<Body> {
@@ -14,15 +15,41 @@ pub(crate) async fn live() -> Response<Body> {
 }
 
 /// `GET /readyz`: the database answers and its writer is alive, and the server is not stopping.
+///
+/// That something is owed for long does not make the server less ready; it is mentioned.
 pub(crate) async fn ready(State(shared): AppState) -> Response<Body> {
     if shared.draining.load(Ordering::Relaxed) {
         return plain_json(StatusCode::SERVICE_UNAVAILABLE, br#"{"status":"stopping"}"#);
     }
     match shared.app.check().await {
-        Ok(()) => plain_json(StatusCode::OK, br#"{"status":"ready"}"#),
+        Ok(()) => {
+            let warnings = warnings(&shared).await;
+            match warnings.is_empty() {
+                true => plain_json(StatusCode::OK, br#"{"status":"ready"}"#),
+                false => json(&Ready { status: "ready", warnings }),
+            }
+        }
         Err(error) => {
             tracing::warn!(error = %chain(&error), "not ready");
             plain_json(StatusCode::SERVICE_UNAVAILABLE, br#"{"status":"the database does not answer"}"#)
         }
     }
+}
+
+#[derive(Serialize)]
+struct Ready {
+    status: &'static str,
+    warnings: Vec<String>,
+}
+
+/// What is owed for longer than it should be: which kind, how many, and since when. Nothing of anybody.
+async fn warnings(shared: &Shared) -> Vec<String> {
+    let Ok(backlog) = shared.app.store().backlog().await else { return Vec::new() };
+    let limit = i64::try_from(shared.outbox_warn.as_millis()).unwrap_or(i64::MAX);
+    let late = shared.app.clock().now().plus_millis(-limit);
+    let mention = |backlog: &Backlog| {
+        let Backlog { kind, owed, oldest } = backlog;
+        format!("{} owed: {owed}, the oldest since {oldest}", kind.as_str())
+    };
+    backlog.iter().filter(|backlog| backlog.oldest < late).map(mention).collect()
 }

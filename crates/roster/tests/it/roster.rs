@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use hyper::{HeaderMap, Request, StatusCode, header::CONTENT_TYPE};
 use roster::{
     app::{App, Caller, Clock, Ids},
-    config::Server,
+    config::{Deliveries, Server},
     http::Face,
     telemetry::Metrics,
 };
@@ -39,6 +39,8 @@ pub(crate) struct Roster {
 struct Flags {
     #[command(flatten)]
     server: Server,
+    #[command(flatten)]
+    deliveries: Deliveries,
 }
 
 impl Roster {
@@ -66,8 +68,9 @@ impl Roster {
         let open = || RUNTIME.block_on(Store::open(location, &Options::default()));
         let opened = std::thread::scope(|scope| scope.spawn(open).join().expect("no panic"));
         let store = opened.expect("a database");
-        let config = Flags::parse_from(["roster"].iter().chain(flags)).server;
-        let face = Face::new(App::new(store, Clock::at(NOW), Ids::counted()), &config, Arc::new(Metrics::new()));
+        let Flags { server, deliveries } = Flags::parse_from(["roster"].iter().chain(flags));
+        let app = Arc::new(App::new(store, Clock::at(NOW), Ids::counted()));
+        let face = Face::new(app, &server, &deliveries, Arc::new(Metrics::new())).expect("a face");
         Self { face, _dir: dir }
     }
 

@@ -1,0 +1,176 @@
+//! One text message: whether it may be sent, sending it, and finding out what became of it.
+
+use roster_directory::{
+    Timestamp, UserId,
+    outbox::{self, Attempt, Content, Outcome, State, reconcile_pause, sms_pause},
+    sms::{Fields, Setting},
+};
+use roster_store::outbox::{Beginning, Begun, Claim, Claimed, Settlement};
+
+use super::{
+    Delivery,
+    gateway::{Gateway, Known, Sent},
+    phone,
+};
+use crate::app::Error;
+
+const HOUR: i64 = 60 * 60 * 1_000;
+
+/// Milliseconds that a claim lasts once a text message has begun: longer than the exchange with the gateway may take.
+const SENDING: i64 = 60_000;
+
+/// What a text message would be, or why there is none.
+enum Draft {
+    Ready { to: String, text: String, hourly: u32 },
+    Never(State, &'static str),
+}
+
+impl Delivery {
+    /// Deals with a claimed text message.
+    pub(super) async fn text(&self, gateway: &Gateway, claimed: &Claimed, claim: Claim) -> Result<(), Error> {
+        let Content::WelcomeSms(user) = claimed.message.content else { return Ok(()) };
+        let draft = self.draft(claimed, user).await?;
+        match claimed.state {
+            State::Owed => self.send(gateway, claimed, claim, draft).await,
+            _ => self.find_out(gateway, claimed, claim, draft).await,
+        }
+    }
+
+    async fn draft(&self, claimed: &Claimed, user: UserId) -> Result<Draft, Error> {
+        let organization = claimed.organization;
+        let Some(user) = self.app.store().user(organization, user).await? else {
+            return Ok(Draft::Never(State::Dropped, "the user is gone"));
+        };
+        let Some(to) = user.phone.as_ref().and_then(phone::e164) else {
+            return Ok(Draft::Never(State::Failed, "no text message can reach the number"));
+        };
+        let Some(organization) = self.app.store().organization(organization).await? else {
+            return Ok(Draft::Never(State::Dropped, "the organization is gone"));
+        };
+        let setting = self.app.sms_setting_of(organization.id).await?;
+        let Setting { template, hourly, .. } = setting.unwrap_or_default();
+        let fields = Fields { organization: organization.name.as_str(), first_name: user.first_name.as_str() };
+        let text = template.render(fields);
+        let hourly = hourly.unwrap_or(self.config.sms_hourly).min(self.config.sms_hourly);
+        if claimed.state == State::Owed {
+            if !user.should_send_sms {
+                return Ok(Draft::Never(State::Dropped, "the user is not to be sent any"));
+            }
+            if self.app.is_stopped(&to).await? {
+                return Ok(Draft::Never(State::Dropped, "the person has opted out"));
+            }
+        }
+        Ok(Draft::Ready { to, text, hourly })
+    }
+
+    async fn send(&self, gateway: &Gateway, claimed: &Claimed, claim: Claim, draft: Draft) -> Result<(), Error> {
+        let now = self.app.clock().now();
+        let (to, text, hourly) = match draft {
+            Draft::Ready { to, text, hourly } => (to, text, hourly),
+            Draft::Never(state, why) => {
+                let attempt = (state == State::Failed).then(|| attempt(now, Outcome::Refused, why));
+                return self.settle(claimed, claim, Settlement { attempt, ..settled(state, now) }).await;
+            }
+        };
+        let claim = Claim { until: now.plus_millis(SENDING), ..claim };
+        let id = claimed.message.id;
+        let begun = self.app.store().begin(claimed.organization, id, claim, Beginning { at: now, hourly }).await?;
+        match begun {
+            Begun::Yes => {}
+            Begun::Lost => return Ok(()),
+            Begun::HourUsedUp => {
+                // Not all of them in the first second of it.
+                let next = (now.as_millis().div_euclid(HOUR) + 1) * HOUR;
+                let due_at = Timestamp::from_millis(next).plus_millis(self.jittered(60_000));
+                return self.settle(claimed, claim, owed(due_at, now)).await;
+            }
+        }
+        let said = gateway.send(&to, &text).await;
+        let ended = self.app.clock().now();
+        let attempts = claimed.attempts + 1;
+        let attempt = |outcome| Attempt {
+            at: now,
+            outcome,
+            status: said.status,
+            millis: ended.as_millis() - now.as_millis(),
+            note: said.note.clone(),
+        };
+        let settlement = match said.sent {
+            Sent::Taken(reference) => {
+                Settlement { attempt: Some(attempt(Outcome::Delivered)), reference, ..settled(State::Delivered, ended) }
+            }
+            Sent::NotSent(wait) => {
+                let pause = self.jittered(sms_pause(attempts)).max(wait.map_or(0, millis));
+                let again = ended.plus_millis(pause);
+                let given_up = again > claimed.message.at.plus_millis(self.config.sms_keep.as_millis() as i64);
+                let next = if given_up { settled(State::Failed, ended) } else { owed(again, ended) };
+                Settlement { attempt: Some(attempt(Outcome::NotSent)), ..next }
+            }
+            Sent::Refused => Settlement { attempt: Some(attempt(Outcome::Refused)), ..settled(State::Failed, ended) },
+            Sent::OptedOut => {
+                self.app.record_stop(&to, true, "gateway", id.as_str()).await?;
+                Settlement { attempt: Some(attempt(Outcome::Refused)), ..settled(State::Dropped, ended) }
+            }
+            Sent::Unknown => Settlement {
+                attempt: Some(attempt(Outcome::Unknown)),
+                due_at: reconcile_pause(1).map(|pause| ended.plus_millis(pause)),
+                ..settled(State::Unknown, ended)
+            },
+        };
+        self.settle(claimed, claim, Settlement { had_begun: true, ..settlement }).await
+    }
+
+    /// Asks the gateway about a text message that may have been sent; in the end a person has to.
+    async fn find_out(&self, gateway: &Gateway, claimed: &Claimed, claim: Claim, draft: Draft) -> Result<(), Error> {
+        let now = self.app.clock().now();
+        let tried = self.app.store().attempts(claimed.organization, claimed.message.id).await?;
+        let last = tried.last().cloned().unwrap_or_else(|| attempt(claimed.message.at, Outcome::Begun, ""));
+        let known = match &draft {
+            Draft::Ready { to, text, .. } => gateway.knows(to, text, last.at).await,
+            Draft::Never(..) => Known::NotTold,
+        };
+        let asked = claimed.asked + 1;
+        let note = match claimed.state {
+            State::Sending => "the process that sent it ended before the answer".to_owned(),
+            _ => last.note.clone(),
+        };
+        let settlement = match known {
+            Known::Yes(reference) => {
+                let note = "the gateway was asked afterwards, and had it".to_owned();
+                Settlement {
+                    attempt: Some(Attempt { outcome: Outcome::Delivered, note, ..last }),
+                    reference,
+                    ..settled(State::Delivered, now)
+                }
+            }
+            Known::No | Known::NotTold => {
+                let pause = if known == Known::No { reconcile_pause(asked + 1) } else { None };
+                Settlement {
+                    attempt: Some(Attempt { outcome: Outcome::Unknown, note, ..last }),
+                    due_at: pause.map(|pause| now.plus_millis(pause)),
+                    ..settled(State::Unknown, now)
+                }
+            }
+        };
+        self.settle(claimed, claim, Settlement { had_begun: true, asked, ..settlement }).await
+    }
+}
+
+fn millis(wait: std::time::Duration) -> i64 {
+    i64::try_from(wait.as_millis()).unwrap_or(i64::MAX).min(24 * HOUR)
+}
+
+/// An attempt that took no time.
+fn attempt(at: Timestamp, outcome: Outcome, why: &str) -> Attempt {
+    Attempt { at, outcome, status: None, millis: 0, note: why.to_owned() }
+}
+
+/// It is over.
+pub(super) fn settled(state: outbox::State, now: Timestamp) -> Settlement {
+    Settlement { state, due_at: None, attempt: None, had_begun: false, asked: 0, reference: None, now }
+}
+
+/// It is still owed.
+pub(super) fn owed(due_at: Timestamp, now: Timestamp) -> Settlement {
+    Settlement { due_at: Some(due_at), ..settled(State::Owed, now) }
+}
