@@ -4,6 +4,7 @@ mod attempts;
 pub(crate) mod connect;
 pub(crate) mod copy;
 mod errors;
+mod feed;
 mod freshness;
 mod lending;
 mod list;

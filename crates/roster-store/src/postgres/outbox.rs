@@ -1,45 +1,393 @@
-//! The outbox and the feed.
+//! The outbox: what is owed, whose it is while it is delivered, and what became of it.
+//!
+//! Every write here finds out what a lost attempt of its own has done: by the claim's token, or by the ids it chose.
 
 use deadpool_postgres::Transaction;
 use roster_directory::{
-    Message, MessageId, OrganizationId, Timestamp, UserId, Webhook, WebhookId, Write, outbox::Attempt, sms::Consent,
+    Message, MessageId, OrganizationId, Timestamp, UserId, WebhookId, Write,
+    outbox::{Attempt, Outcome},
+    sms::Consent,
 };
+use tokio::time::Instant;
+use tokio_postgres::types::ToSql;
 
-use super::{Postgres, lending::Trouble};
+use super::{Postgres, attempts::Attempts, lending::Trouble, rows, writer::DEADLINE};
 use crate::{
     Error,
     outbox::{
-        Backlog, Beginning, Begun, BusyWebhook, Claim, Claimed, Event, Filter, Settlement, Stop, StoredMessage,
+        Backlog, Beginning, Begun, Claim, Claimed, Filter, REMEMBERED, SETTLED, Settlement, Stop, StoredMessage,
         VersionedSetting, Wanted,
     },
+    rows::{event_names, message_columns},
 };
 
-fn not_yet<T>() -> Result<T, Error> {
-    Err(Error::Unusable("not yet".to_owned()))
+/// Writes something, until it is known to be written, or the deadline. The work is told whether of an attempt before it
+/// it is unknown what became of it. (A macro, because the futures of a closure that is handed on twice are not known to
+/// be `Send`.)
+macro_rules! written {
+    ($self:ident, |$client:ident, $lost_one:tt| $work:expr) => {{
+        let mut attempts = Attempts::until(Instant::now() + DEADLINE);
+        loop {
+            let $lost_one = attempts.lost_one;
+            match $self.lender.lend(attempts.deadline, async |$client| $work).await {
+                Ok(done) => break Ok(done),
+                Err(trouble) => {
+                    if let Err(error) = attempts.again_after(trouble).await {
+                        break Err(error);
+                    }
+                }
+            }
+        }
+    }};
+}
+pub(super) use written;
+
+const HOUR: i64 = 60 * 60 * 1_000;
+
+impl Postgres {
+    /// Whether the webhook was where it was thought to be.
+    pub(crate) async fn owe(
+        &self,
+        organization: OrganizationId,
+        webhook: WebhookId,
+        (from, to): (u64, u64),
+        messages: Vec<Message>,
+    ) -> Result<bool, Error> {
+        let places: Vec<i64> = messages.iter().map(|message| self.writer.place(message.at)).collect();
+        let dues: Vec<i64> = messages.iter().map(|message| message.at.as_millis()).collect();
+        let ids: Vec<&str> = messages.iter().map(|message| message.id.as_str()).collect();
+        let kinds: Vec<&str> = messages.iter().map(|message| message.content.kind().as_str()).collect();
+        let abouts: Vec<&str> = messages.iter().map(|message| message.content.about()).collect();
+        let (organization, webhook) = (organization.as_str(), webhook.as_str());
+        let sql = "with moved as ( \
+                       update webhook set heard_to = $4 where organization = $1 and id = $2 and heard_to = $3 \
+                       returning organization, id \
+                   ), owing as ( \
+                       insert into outbox (organization, id, place, kind, about, webhook, queue, due_at) \
+                       select moved.organization, m.id, m.place, m.kind, m.about, moved.id, moved.id, m.due_at from moved, \
+                       unnest($5::text[], $6::bigint[], $7::text[], $8::text[], $9::bigint[]) \
+                       as m (id, place, kind, about, due_at) returning 1 \
+                   ) select 1 from moved";
+        written!(self, |client, lost_one| {
+            if lost_one && let Some(first) = ids.first() {
+                let sql = "select 1 from outbox where organization = $1 and id = $2";
+                if client.query_opt(&client.prepare_cached(sql).await?, &[&organization, first]).await?.is_some() {
+                    return Ok(true);
+                }
+            }
+            let statement = client.prepare_cached(sql).await?;
+            let (from, to) = (from as i64, to as i64);
+            let params: [&(dyn ToSql + Sync); 9] =
+                [&organization, &webhook, &from, &to, &ids, &places, &kinds, &abouts, &dues];
+            Ok(client.query_opt(&statement, &params).await?.is_some())
+        })
+    }
+
+    pub(crate) async fn claim(&self, wanted: Wanted, claim: Claim) -> Result<Vec<Claimed>, Error> {
+        let (queue, now, limit) = (wanted.queue.as_str(), wanted.now.as_millis(), i64::from(wanted.limit));
+        // Of two who want the same message, one waits for the other's commit, and then finds that it is not due.
+        let sql = concat!(
+            "update outbox m set claim = $4, due_at = $5 from ( \
+                 select organization, id from outbox where queue = $1 and due_at <= $2 order by due_at limit $3 \
+             ) due where m.organization = due.organization and m.id = due.id and m.queue = $1 and m.due_at <= $2 \
+             returning ",
+            message_columns!(),
+            ", m.organization, m.place, m.asked"
+        );
+        let again = concat!(
+            "select ",
+            message_columns!(),
+            ", m.organization, m.place, m.asked from outbox m where queue = $1 and due_at = $2 and claim = $3"
+        );
+        let until = claim.until.as_millis();
+        let claimed = written!(self, |client, lost_one| {
+            let mut claimed = Vec::new();
+            if lost_one {
+                let statement = client.prepare_cached(again).await?;
+                claimed = client.query(&statement, &[&queue, &until, &claim.token]).await?;
+            }
+            if claimed.is_empty() {
+                let statement = client.prepare_cached(sql).await?;
+                claimed = client.query(&statement, &[&queue, &now, &limit, &claim.token, &until]).await?;
+            }
+            Ok(claimed)
+        });
+        claimed?.iter().map(rows::claimed).collect()
+    }
+
+    pub(crate) async fn begin(
+        &self,
+        organization: OrganizationId,
+        id: MessageId,
+        claim: Claim,
+        beginning: Beginning,
+    ) -> Result<Begun, Error> {
+        let (organization, id) = (organization.as_str(), id.as_str());
+        let until = claim.until.as_millis();
+        let (hour, hourly) = (beginning.at.as_millis().div_euclid(HOUR), beginning.hourly.min(i32::MAX as u32) as i32);
+        if hourly == 0 {
+            return Ok(Begun::HourUsedUp);
+        }
+        written!(self, |client, lost_one| {
+            if lost_one {
+                let sql = "select 1 from outbox where organization = $1 and id = $2 and claim = $3 and state = 1";
+                if client.query_opt(sql, &[&organization, &id, &claim.token]).await?.is_some() {
+                    return Ok(Begun::Yes);
+                }
+            }
+            let transaction = client.transaction().await?;
+            let sql = "update outbox set state = 1, attempts = attempts + 1, due_at = $4 \
+                       where organization = $1 and id = $2 and claim = $3 and state = 0";
+            let statement = transaction.prepare_cached(sql).await?;
+            if transaction.execute(&statement, &[&organization, &id, &claim.token, &until]).await? == 0 {
+                return Ok(Begun::Lost);
+            }
+            let sql = "insert into sms_hour (organization, hour, begun) values ($1, $2, 1) \
+                       on conflict (organization, hour) do update set begun = sms_hour.begun + 1 \
+                       where sms_hour.begun < $3";
+            let statement = transaction.prepare_cached(sql).await?;
+            if transaction.execute(&statement, &[&organization, &hour, &hourly]).await? == 0 {
+                return Ok(Begun::HourUsedUp); // and what was done is undone
+            }
+            let attempt =
+                Attempt { at: beginning.at, outcome: Outcome::Begun, status: None, millis: 0, note: String::new() };
+            record(&transaction, organization, id, &attempt).await?;
+            transaction.commit().await?;
+            Ok(Begun::Yes)
+        })
+    }
+
+    /// Whether it was still claimed.
+    pub(crate) async fn settle(&self, claimed: &Claimed, claim: Claim, settlement: Settlement) -> Result<bool, Error> {
+        let (organization, id) = (claimed.organization.as_str(), claimed.message.id.as_str());
+        let (queue, due_at) = settlement.place(claimed.message.content.queue());
+        let due_at = due_at.as_millis();
+        let added = i32::from(settlement.attempt.is_some() && !settlement.had_begun);
+        let (state, asked) = (settlement.state as i16, settlement.asked as i32);
+        written!(self, |client, lost_one| {
+            if lost_one {
+                let sql = "select 1 from outbox where organization = $1 and id = $2 and claim = 0 and state = $3 \
+                           and queue = $4 and due_at = $5";
+                if client.query_opt(sql, &[&organization, &id, &state, &queue, &due_at]).await?.is_some() {
+                    return Ok(true);
+                }
+            }
+            let transaction = client.transaction().await?;
+            let sql = "update outbox set state = $4, queue = $5, due_at = $6, attempts = attempts + $7, asked = $8, \
+                       reference = coalesce($9, reference), claim = 0 \
+                       where organization = $1 and id = $2 and claim = $3";
+            let statement = transaction.prepare_cached(sql).await?;
+            let params: [&(dyn ToSql + Sync); 9] =
+                [&organization, &id, &claim.token, &state, &queue, &due_at, &added, &asked, &settlement.reference];
+            if transaction.execute(&statement, &params).await? == 0 {
+                return Ok(false);
+            }
+            if let Some(attempt) = &settlement.attempt {
+                record(&transaction, organization, id, attempt).await?;
+            }
+            transaction.commit().await?;
+            Ok(true)
+        })
+    }
+
+    /// How many were dropped.
+    pub(crate) async fn drop_old_sms(&self, before: Timestamp, now: Timestamp, limit: u32) -> Result<u64, Error> {
+        let sql = "update outbox m set state = 5, queue = $3, due_at = $4, claim = 0 from ( \
+                       select organization, id from outbox where queue = 'sms' and due_at <= $1 \
+                       and place / 1048576 <= $1 and state = 0 order by due_at limit $2 \
+                   ) old where m.organization = old.organization and m.id = old.id and m.queue = 'sms' \
+                   and m.due_at <= $1 and m.state = 0";
+        let (before, limit) = (before.as_millis(), i64::from(limit));
+        let forgotten = now.plus_millis(REMEMBERED).as_millis();
+        written!(self, |client, _| {
+            let statement = client.prepare_cached(sql).await?;
+            Ok(client.execute(&statement, &[&before, &limit, &SETTLED, &forgotten]).await?)
+        })
+    }
+
+    /// How many were forgotten.
+    pub(crate) async fn forget(&self, now: Timestamp, limit: u32) -> Result<u64, Error> {
+        let sql = "with due as ( \
+                       select organization, id from outbox where queue in ('', 'person') and due_at <= $1 limit $2 \
+                   ), attempts as ( \
+                       delete from attempt using due \
+                       where attempt.organization = due.organization and attempt.message = due.id \
+                   ) delete from outbox using due where outbox.organization = due.organization and outbox.id = due.id";
+        let (now, limit) = (now.as_millis(), i64::from(limit));
+        written!(self, |client, _| {
+            let statement = client.prepare_cached(sql).await?;
+            Ok(client.execute(&statement, &[&now, &limit]).await?)
+        })
+    }
+
+    pub(crate) async fn backlog(&self) -> Result<Vec<Backlog>, Error> {
+        let sql = "select kind, count(*), min(place) from outbox where queue <> '' and queue <> 'person' \
+                   group by kind order by kind";
+        self.query(sql, &[], rows::backlog).await
+    }
+
+    pub(crate) async fn messages(&self, filter: Filter, limit: u32) -> Result<Vec<StoredMessage>, Error> {
+        if let Some(organization) = filter.organization {
+            self.must_exist(organization).await?;
+        }
+        let organization = filter.organization.as_ref().map(OrganizationId::as_str);
+        let state = filter.state.map(|state| state as i16);
+        let limit = i64::from(limit);
+        let Some(webhook) = filter.webhook else {
+            let sql = concat!(
+                "select ",
+                message_columns!(),
+                ", m.organization, m.place, m.due_at, m.reference from outbox m \
+                 where ($1::text is null or organization = $1) and ($2::smallint is null or state = $2) \
+                 order by place, id limit $3"
+            );
+            return self.query(sql, &[&organization, &state, &limit], rows::stored_message).await;
+        };
+        let before = match filter.before {
+            Some(id) => {
+                let sql = "select place from outbox where organization = $1 and id = $2";
+                let place = self.query(sql, &[&organization, &id.as_str()], |row| Ok(row.get::<_, i64>(0))).await?;
+                (*place.first().ok_or(Error::NoSuchCursor)?, id.to_string())
+            }
+            None => (i64::MAX, String::new()),
+        };
+        let sql = concat!(
+            "select ",
+            message_columns!(),
+            ", m.organization, m.place, m.due_at, m.reference from outbox m \
+             where organization = $1 and webhook = $2 and ($3::smallint is null or state = $3) \
+             and (place, id) < ($4, $5) order by place desc, id desc limit $6"
+        );
+        let params: [&(dyn ToSql + Sync); 6] = [&organization, &webhook.as_str(), &state, &before.0, &before.1, &limit];
+        self.query(sql, &params, rows::stored_message).await
+    }
+
+    pub(crate) async fn message(
+        &self,
+        organization: OrganizationId,
+        id: MessageId,
+    ) -> Result<Option<StoredMessage>, Error> {
+        self.must_exist(organization).await?;
+        let sql = concat!(
+            "select ",
+            message_columns!(),
+            ", m.organization, m.place, m.due_at, m.reference from outbox m where organization = $1 and id = $2"
+        );
+        Ok(self.query(sql, &[&organization.as_str(), &id.as_str()], rows::stored_message).await?.pop())
+    }
+
+    pub(crate) async fn attempts(&self, organization: OrganizationId, id: MessageId) -> Result<Vec<Attempt>, Error> {
+        self.must_exist(organization).await?;
+        let sql = "select at, outcome, status, millis, note from attempt \
+                   where organization = $1 and message = $2 order by nth";
+        self.query(sql, &[&organization.as_str(), &id.as_str()], rows::attempt).await
+    }
+
+    pub(crate) async fn sms_setting(&self, organization: OrganizationId) -> Result<Option<VersionedSetting>, Error> {
+        self.must_exist(organization).await?;
+        let sql = "select version, template, wording, hourly, created_at from sms_setting \
+                   where organization = $1 order by version desc limit 1";
+        Ok(self.query(sql, &[&organization.as_str()], rows::sms_setting).await?.pop())
+    }
+
+    pub(crate) async fn consents(&self, organization: OrganizationId, user: UserId) -> Result<Vec<Consent>, Error> {
+        self.must_exist(organization).await?;
+        let sql = "select at, given, said_by, wording, reference from sms_consent \
+                   where organization = $1 and user_id = $2 order by at";
+        self.query(sql, &[&organization.as_str(), &user.as_str()], |row| Ok(rows::consent(row))).await
+    }
+
+    pub(crate) async fn stops(&self, phone: &str) -> Result<Vec<Stop>, Error> {
+        let sql = "select phone, at, stopped, said_by, reference from sms_stop where phone = $1";
+        let mut stops = self.query(sql, &[&phone], |row| Ok(rows::stop(row))).await?;
+        stops.sort_by(|a, b| (a.at, &a.reference).cmp(&(b.at, &b.reference)));
+        Ok(stops)
+    }
+
+    pub(crate) async fn record_stop(&self, stop: Stop) -> Result<(), Error> {
+        let sql = "insert into sms_stop (phone, reference, at, stopped, said_by) values ($1, $2, $3, $4, $5) \
+                   on conflict do nothing";
+        let at = stop.at.as_millis();
+        written!(self, |client, _| {
+            let statement = client.prepare_cached(sql).await?;
+            client.execute(&statement, &[&stop.phone, &stop.reference, &at, &stop.stopped, &stop.by]).await?;
+            Ok(())
+        })
+    }
 }
 
-#[rustfmt::skip]
-impl Postgres {
-    pub(crate) async fn events(&self, _organization: OrganizationId, _after: u64, _limit: u32) -> Result<Vec<Event>, Error> { not_yet() }
-    pub(crate) async fn webhooks(&self, _organization: OrganizationId) -> Result<Vec<Webhook>, Error> { not_yet() }
-    pub(crate) async fn busy_webhooks(&self, _now: Timestamp) -> Result<Vec<BusyWebhook>, Error> { not_yet() }
-    pub(crate) async fn owe(&self, _organization: OrganizationId, _webhook: WebhookId, _heard: (u64, u64), _messages: Vec<Message>) -> Result<bool, Error> { not_yet() }
-    pub(crate) async fn claim(&self, _wanted: Wanted, _claim: Claim) -> Result<Vec<Claimed>, Error> { not_yet() }
-    pub(crate) async fn begin(&self, _organization: OrganizationId, _id: MessageId, _claim: Claim, _beginning: Beginning) -> Result<Begun, Error> { not_yet() }
-    pub(crate) async fn settle(&self, _claimed: &Claimed, _claim: Claim, _settlement: Settlement) -> Result<bool, Error> { not_yet() }
-    pub(crate) async fn drop_old_sms(&self, _before: Timestamp, _now: Timestamp, _limit: u32) -> Result<u64, Error> { not_yet() }
-    pub(crate) async fn forget(&self, _now: Timestamp, _limit: u32) -> Result<u64, Error> { not_yet() }
-    pub(crate) async fn backlog(&self) -> Result<Vec<Backlog>, Error> { not_yet() }
-    pub(crate) async fn messages(&self, _filter: Filter, _limit: u32) -> Result<Vec<StoredMessage>, Error> { not_yet() }
-    pub(crate) async fn message(&self, _organization: OrganizationId, _id: MessageId) -> Result<Option<StoredMessage>, Error> { not_yet() }
-    pub(crate) async fn attempts(&self, _organization: OrganizationId, _id: MessageId) -> Result<Vec<Attempt>, Error> { not_yet() }
-    pub(crate) async fn sms_setting(&self, _organization: OrganizationId) -> Result<Option<VersionedSetting>, Error> { not_yet() }
-    pub(crate) async fn consents(&self, _organization: OrganizationId, _user: UserId) -> Result<Vec<Consent>, Error> { not_yet() }
-    pub(crate) async fn stops(&self, _phone: &str) -> Result<Vec<Stop>, Error> { not_yet() }
-    pub(crate) async fn record_stop(&self, _stop: Stop) -> Result<(), Error> { not_yet() }
+/// Writes down an attempt: a new one, or how one that had begun went on.
+async fn record(transaction: &Transaction<'_>, organization: &str, id: &str, attempt: &Attempt) -> Result<(), Trouble> {
+    let sql = "insert into attempt (organization, message, nth, at, outcome, status, millis, note) \
+               select organization, id, attempts, $3, $4, $5, $6, $7 from outbox where organization = $1 and id = $2 \
+               on conflict (organization, message, nth) do update set outcome = excluded.outcome, \
+               status = excluded.status, millis = excluded.millis, note = excluded.note";
+    let statement = transaction.prepare_cached(sql).await?;
+    let (at, outcome) = (attempt.at.as_millis(), attempt.outcome as i16);
+    let status = attempt.status.map(i32::from);
+    let params: [&(dyn ToSql + Sync); 7] = [&organization, &id, &at, &outcome, &status, &attempt.millis, &attempt.note];
+    transaction.execute(&statement, &params).await?;
+    Ok(())
 }
 
 /// Applies a write that is about delivery.
-pub(super) async fn apply(_: &Transaction<'_>, _: &str, _: &Write) -> Result<(), Trouble> {
-    Err(Trouble::Refused(Error::Unusable("not yet".to_owned())))
+pub(super) async fn apply(transaction: &Transaction<'_>, organization: &str, write: &Write) -> Result<(), Trouble> {
+    match write {
+        Write::Webhook(webhook) => {
+            let sql = "insert into webhook (organization, id, url, description, events, state, secret, created_at, \
+                       heard_to) values ($1, $2, $3, $4, $5, $6, $7, $8, \
+                       coalesce((select last from feed where organization = $1), 0))";
+            let (events, at) = (event_names(&webhook.events), webhook.created_at.as_millis());
+            let params: [&(dyn ToSql + Sync); 8] = [
+                &organization,
+                &webhook.id.as_str(),
+                &webhook.url.as_str(),
+                &webhook.description.as_str(),
+                &events,
+                &(webhook.state as i16),
+                &webhook.secret.as_bytes().as_slice(),
+                &at,
+            ];
+            transaction.execute(sql, &params).await?;
+        }
+        Write::WebhookState(id, state) => {
+            let sql = "update webhook set state = $3 where organization = $1 and id = $2";
+            transaction.execute(sql, &[&organization, &id.as_str(), &(*state as i16)]).await?;
+        }
+        Write::WebhookSecret(id, secret, until) => {
+            let sql = "update webhook set old_secret = secret, old_secret_until = $4, secret = $3 \
+                       where organization = $1 and id = $2";
+            let secret = secret.as_bytes().as_slice();
+            transaction.execute(sql, &[&organization, &id.as_str(), &secret, &until.as_millis()]).await?;
+        }
+        Write::WebhookDeleted(id, at) => {
+            let sql = "delete from webhook where organization = $1 and id = $2";
+            transaction.execute(sql, &[&organization, &id.as_str()]).await?;
+            let sql = "update outbox set state = 5, queue = $2, due_at = $3, claim = 0 where queue = $1";
+            let forgotten = at.plus_millis(REMEMBERED).as_millis();
+            transaction.execute(sql, &[&id.as_str(), &SETTLED, &forgotten]).await?;
+        }
+        Write::SmsSetting(setting) => {
+            let sql = "insert into sms_setting (organization, version, template, wording, hourly, created_at) \
+                       select $1, coalesce(max(version), 0) + 1, $2, $3, $4, $5 from sms_setting \
+                       where organization = $1";
+            let wording = setting.wording.as_ref().map(|wording| wording.as_str());
+            let hourly = setting.hourly.map(|hourly| hourly.min(i32::MAX as u32) as i32);
+            let at = setting.at.as_millis();
+            transaction.execute(sql, &[&organization, &setting.template.as_str(), &wording, &hourly, &at]).await?;
+        }
+        Write::MessageRetried(id, at) => {
+            let sql = "update outbox set state = 0, queue = coalesce(webhook, 'sms'), due_at = $3, asked = 0, claim = 0 \
+                       where organization = $1 and id = $2 and state in (2, 3, 4, 5)";
+            transaction.execute(sql, &[&organization, &id.as_str(), &at.as_millis()]).await?;
+        }
+        Write::MessageDropped(id, at) => {
+            let sql = "update outbox set state = 5, queue = $4, due_at = $3, claim = 0 \
+                       where organization = $1 and id = $2 and state in (0, 4)";
+            let forgotten = at.plus_millis(REMEMBERED).as_millis();
+            transaction.execute(sql, &[&organization, &id.as_str(), &forgotten, &SETTLED]).await?;
+        }
+        _ => {}
+    }
+    Ok(())
 }

@@ -1,13 +1,20 @@
 //! Rows, and the directory's types that they stand for.
 
 use roster_directory::{
-    KeyId, Organization, OrganizationId, Payor, PayorId, Role, Timestamp, User,
+    KeyId, Message, MessageId, Organization, OrganizationId, Payor, PayorId, Role, Timestamp, User, Webhook, WebhookId,
+    audit::Action,
     key::{Key, KeyHash},
+    outbox::{self, Attempt, Content, Kind, Outcome},
+    sms::{Consent, ConsentWording, Setting},
 };
 use tokio_postgres::Row;
 
 use super::place;
-use crate::{Error, Remembered, rows::StoredUser};
+use crate::{
+    Error, Remembered,
+    outbox::{Backlog, BusyWebhook, Claimed, Event, Stop, StoredMessage, VersionedSetting},
+    rows::{StoredUser, StoredWebhook},
+};
 
 /// Reads a stored text as the type it was checked as. What does not parse was not written by Roster.
 pub(super) fn parsed<T>(row: &Row, column: usize, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, Error> {
@@ -26,7 +33,7 @@ fn timestamp_if_set(row: &Row, column: usize) -> Option<Timestamp> {
     row.get::<_, Option<i64>>(column).map(Timestamp::from_millis)
 }
 
-fn role_number(row: &Row, column: usize) -> Result<u8, Error> {
+fn small(row: &Row, column: usize) -> Result<u8, Error> {
     u8::try_from(row.get::<_, i16>(column)).map_err(|_| corrupt())
 }
 
@@ -52,13 +59,129 @@ pub(super) fn payor(row: &Row) -> Result<Payor, Error> {
 pub(super) fn key(row: &Row) -> Result<Key, Error> {
     Ok(Key {
         id: parsed(row, 0, KeyId::parse)?,
-        role: Role::from_number(role_number(row, 1)?).ok_or_else(corrupt)?,
+        role: Role::from_number(small(row, 1)?).ok_or_else(corrupt)?,
         name: parsed(row, 2, |text| text.parse().ok())?,
         hash: KeyHash::from_bytes(row.get::<_, &[u8]>(3).try_into().map_err(|_| corrupt())?),
         created_at: timestamp(row, 4),
         expires_at: timestamp_if_set(row, 5),
         revoked_at: timestamp_if_set(row, 6),
     })
+}
+
+/// A webhook's `webhook_columns!`.
+pub(super) fn webhook(row: &Row) -> Result<Webhook, Error> {
+    let stored = StoredWebhook {
+        id: row.get(0),
+        url: row.get(1),
+        description: row.get(2),
+        events: row.get(3),
+        state: small(row, 4)?,
+        secret: row.get(5),
+        old_secret: row.get(6),
+        old_secret_until: row.get(7),
+        created_at: row.get(8),
+        heard_to: row.get(9),
+    };
+    stored.parse().ok_or_else(corrupt)
+}
+
+/// A webhook's `webhook_columns!`, its organization's id, whether it is behind, and how much it is owed.
+pub(super) fn busy_webhook(row: &Row) -> Result<BusyWebhook, Error> {
+    Ok(BusyWebhook {
+        webhook: webhook(row)?,
+        organization: parsed(row, 10, OrganizationId::parse)?,
+        is_behind: row.get(11),
+        owed: row.get::<_, i64>(12) as u64,
+    })
+}
+
+/// A message's `message_columns!`, its organization's id, and its place.
+fn message(row: &Row) -> Result<(OrganizationId, Message, outbox::State, u32), Error> {
+    let webhook = row.get::<_, Option<&str>>(3);
+    let webhook = webhook.map(|id| WebhookId::parse(id).ok_or_else(corrupt)).transpose()?;
+    let kind = parsed(row, 1, Kind::parse)?;
+    let message = Message {
+        id: parsed(row, 0, MessageId::parse)?,
+        content: Content::from_parts(kind, row.get(2), webhook).ok_or_else(corrupt)?,
+        at: place::moment(row.get(7)),
+    };
+    let state = outbox::State::from_number(small(row, 4)?).ok_or_else(corrupt)?;
+    Ok((parsed(row, 6, OrganizationId::parse)?, message, state, row.get::<_, i32>(5) as u32))
+}
+
+/// A message's `message_columns!`, its organization's id, `place, asked`.
+pub(super) fn claimed(row: &Row) -> Result<Claimed, Error> {
+    let (organization, message, state, attempts) = message(row)?;
+    Ok(Claimed { organization, message, state, attempts, asked: row.get::<_, i32>(8) as u32 })
+}
+
+/// A message's `message_columns!`, its organization's id, `place, due_at, reference`.
+pub(super) fn stored_message(row: &Row) -> Result<StoredMessage, Error> {
+    let (organization, message, state, attempts) = message(row)?;
+    let (due_at, reference) = (timestamp(row, 8), row.get(9));
+    Ok(StoredMessage { organization, message, state, attempts, due_at, reference })
+}
+
+/// An attempt's `at, outcome, status, millis, note`.
+pub(super) fn attempt(row: &Row) -> Result<Attempt, Error> {
+    Ok(Attempt {
+        at: timestamp(row, 0),
+        outcome: Outcome::from_number(small(row, 1)?).ok_or_else(corrupt)?,
+        status: row.get::<_, Option<i32>>(2).and_then(|status| status.try_into().ok()),
+        millis: row.get(3),
+        note: row.get(4),
+    })
+}
+
+/// A kind of message, how many of it are owed, and the place of the oldest.
+pub(super) fn backlog(row: &Row) -> Result<Backlog, Error> {
+    Ok(Backlog {
+        kind: parsed(row, 0, Kind::parse)?,
+        owed: row.get::<_, i64>(1) as u64,
+        oldest: place::moment(row.get(2)),
+    })
+}
+
+/// An audit entry's `number, place, action, target`, and the role of a user it is about.
+pub(super) fn event(row: &Row) -> Result<Event, Error> {
+    let role = row.get::<_, Option<i16>>(4);
+    let role = role.map(|role| u8::try_from(role).ok().and_then(Role::from_number).ok_or_else(corrupt));
+    Ok(Event {
+        number: row.get::<_, i64>(0) as u64,
+        at: place::moment(row.get(1)),
+        action: parsed(row, 2, Action::parse)?,
+        target: row.get(3),
+        role: role.transpose()?,
+    })
+}
+
+/// A setting's `version, template, wording, hourly, created_at`.
+pub(super) fn sms_setting(row: &Row) -> Result<VersionedSetting, Error> {
+    Ok(VersionedSetting {
+        version: row.get::<_, i32>(0) as u32,
+        setting: Setting {
+            template: parsed(row, 1, |text| text.parse().ok())?,
+            wording: row.get::<_, Option<&str>>(2).map(ConsentWording::from_stored),
+            hourly: row.get::<_, Option<i32>>(3).map(|hourly| hourly as u32),
+            at: timestamp(row, 4),
+        },
+    })
+}
+
+/// A consent's `at, given, said_by, wording, reference`.
+pub(super) fn consent(row: &Row) -> Consent {
+    Consent {
+        at: timestamp(row, 0),
+        given: row.get(1),
+        by: row.get(2),
+        wording: row.get::<_, i32>(3) as u32,
+        reference: row.get(4),
+    }
+}
+
+/// A stop's `phone, at, stopped, said_by, reference`.
+pub(super) fn stop(row: &Row) -> Stop {
+    Stop { phone: row.get(0), at: timestamp(row, 1), stopped: row.get(2), by: row.get(3), reference: row.get(4) }
 }
 
 /// An audit entry's `place, actor, action, target, fields, request`.
@@ -80,7 +203,7 @@ pub(super) fn user(row: &Row) -> Result<User, Error> {
         first_name: row.get(1),
         last_name: row.get(2),
         email: row.get(3),
-        role: role_number(row, 4)?,
+        role: small(row, 4)?,
         phone: row.get(5),
         npi: row.get(6),
         sms: row.get(7),

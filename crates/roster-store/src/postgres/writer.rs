@@ -68,6 +68,11 @@ impl Writer {
         if self.jobs.is_closed() { Err(Error::Closed) } else { Ok(()) }
     }
 
+    /// A place for something that is owed since this moment.
+    pub(super) fn place(&self, at: Timestamp) -> i64 {
+        self.places.next(at)
+    }
+
     pub(super) async fn commit(&self, change: Change) -> Answer {
         let (asker, answer) = oneshot::channel();
         let place = self.places.next(change.audit.at);

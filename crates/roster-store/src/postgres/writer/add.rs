@@ -58,6 +58,12 @@ with input as (
     select added.organization, m.id, input.place, m.kind, added.id, 'sms', input.place / 1048576
     from unnest($32::text[], $33::text[], $34::text[]) as m (user_id, id, kind)
     join added on added.id = m.user_id join input on input.id = added.id returning 1
+), consented as (
+    insert into sms_consent (organization, user_id, at, given, said_by, wording, reference)
+    select added.organization, added.id, input.place / 1048576, true, input.actor,
+           coalesce((select max(version) from sms_setting s where s.organization = added.organization), 0),
+           input.request
+    from input join added on added.id = input.id where input.sms returning 1
 ), counted as (
     insert into role_count (organization, role, lane, users)
     select organization, role, $36::integer, count(*) from added group by organization, role order by organization, role
