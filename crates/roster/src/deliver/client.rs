@@ -13,16 +13,27 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
-use hyper::{Request, Uri, body::Incoming, header::RETRY_AFTER};
+use hyper::{
+    HeaderMap, Request, Uri,
+    body::Incoming,
+    header::{DATE, HeaderName, RETRY_AFTER},
+};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy,
     rt::{TokioExecutor, TokioIo, TokioTimer},
 };
-use tokio::{net::TcpStream, time::timeout};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout, timeout_at},
+};
 use tower::Service;
 
 use super::address::Inside;
+
+/// The longest that we wait because somebody outside says so.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How much somebody outside may take of us.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +42,7 @@ pub struct Limits {
     pub connect: Duration,
     /// For all of a request and its answer.
     pub exchange: Duration,
-    /// Bytes of an answer's body that are read; what comes after them is left.
+    /// Bytes of an answer's body that are read; what comes after them, or after the time, is left.
     pub body: usize,
 }
 
@@ -46,7 +57,7 @@ impl Default for Limits {
 pub struct Reply {
     /// Its status. A redirect is an answer like any other: nobody follows it.
     pub status: u16,
-    /// How long to wait, if it says so in seconds.
+    /// How long to wait, if it says so, in seconds or by a date; at most a day.
     pub retry_after: Option<Duration>,
     /// Its body, as far as it is read.
     pub body: Bytes,
@@ -111,9 +122,8 @@ impl Client {
     }
 
     fn new(inside: Option<Inside>, limits: Limits, idle: usize) -> io::Result<Self> {
-        let provider = rustls::crypto::ring::default_provider();
         let https = HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(provider)?
+            .with_tls_config(tls()?)
             .https_or_http()
             .enable_http1()
             .wrap_connector(Guarded { inside: inside.map(Arc::new) });
@@ -129,20 +139,18 @@ impl Client {
 
     /// Sends a request and waits for its answer.
     pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Reply, Trouble> {
-        let exchange = async {
-            let answer = self.client.request(request).await.map_err(|error| trouble(&error))?;
-            let status = answer.status().as_u16();
-            let retry_after = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-            // The status says it all; a body that breaks off takes nothing of it back.
-            let body = self.read(answer.into_body()).await;
-            Ok(Reply { status, retry_after: retry_after.map(Duration::from_secs), body })
-        };
-        timeout(self.limits.exchange, exchange).await.unwrap_or(Err(Trouble::Unknown(Why::Timeout)))
+        let deadline = Instant::now() + self.limits.exchange;
+        let answer = timeout_at(deadline, self.client.request(request)).await;
+        let answer = answer.map_err(|_| Trouble::Unknown(Why::Timeout))?.map_err(|error| trouble(&error))?;
+        let (status, retry_after) = (answer.status().as_u16(), retry_after(answer.headers()));
+        let body = self.read(answer.into_body(), deadline).await;
+        Ok(Reply { status, retry_after, body })
     }
 
-    async fn read(&self, mut body: Incoming) -> Bytes {
+    /// The status says what became of the request: a body that breaks off, or does not end, takes nothing of it back.
+    async fn read(&self, mut body: Incoming, deadline: Instant) -> Bytes {
         let mut read = BytesMut::new();
-        while let Some(Ok(frame)) = body.frame().await {
+        while let Ok(Some(Ok(frame))) = timeout_at(deadline, body.frame()).await {
             let Ok(data) = frame.into_data() else { continue };
             let room = self.limits.body - read.len();
             read.extend_from_slice(&data[..data.len().min(room)]);
@@ -152,6 +160,32 @@ impl Client {
         }
         read.freeze()
     }
+}
+
+/// TLS 1.2 and 1.3 with those whom this machine trusts. A machine that trusts nobody, a container without certificates
+/// most likely, still serves: only nothing is delivered over TLS.
+fn tls() -> io::Result<ClientConfig> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        tracing::warn!(errors = ?found.errors, "this machine trusts no certifier: nothing is delivered over https");
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    Ok(config.map_err(io::Error::other)?.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Seconds, or a date (RFC 9110 §10.2.3), which we count from the answer's own: whoever wrote both has one clock.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name: HeaderName| headers.get(name)?.to_str().ok();
+    let date = |text| Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp());
+    let after = text(RETRY_AFTER)?;
+    let wait = match after.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => Duration::try_from(date(after)?.duration_since(date(text(DATE)?)?)).unwrap_or_default(),
+    };
+    Some(wait.min(LONGEST_WAIT))
 }
 
 fn trouble(error: &legacy::Error) -> Trouble {
@@ -235,5 +269,40 @@ impl Service<Uri> for Guarded {
             }
             Err(why.into())
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_told_in_seconds_or_by_a_date() {
+        const NOW: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+        let told = |after: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(DATE, NOW.parse().expect("a value"));
+            headers.insert(RETRY_AFTER, after.parse().expect("a value"));
+            retry_after(&headers).map(|wait| wait.as_secs())
+        };
+        for (after, wait) in [
+            ("0", Some(0)),
+            ("120", Some(120)),
+            ("86401", Some(86_400)),
+            ("18446744073709551615", Some(86_400)),
+            ("Sun, 06 Nov 1994 08:51:37 GMT", Some(120)),
+            ("Sun, 06 Nov 1994 08:49:36 GMT", Some(0)),
+            ("Fri, 06 Nov 9994 08:49:37 GMT", None), // no such day: it is a Sunday
+            ("Sat, 06 Nov 2094 08:49:37 GMT", Some(86_400)),
+            ("-1", None),
+            ("1.5", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            assert_eq!(told(after), wait, "{after}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new()), None);
+        let only_after = HeaderMap::from_iter([(RETRY_AFTER, NOW.parse().expect("a value"))]);
+        assert_eq!(retry_after(&only_after), None, "by whose clock?");
     }
 }
