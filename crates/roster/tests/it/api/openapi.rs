@@ -12,13 +12,14 @@ use serde_json::{Value, json};
 use crate::roster::{Answer, Client, Roster};
 
 /// What is served beside the API: none of it needs a key, and none of it knows anything about an organization.
-const BESIDE_THE_API: [(&str, &str); 6] = [
+const BESIDE_THE_API: [(&str, &str); 7] = [
     ("GET", "/docs"),
     ("GET", "/docs/"),
     ("GET", "/docs/{file}"),
     ("GET", "/healthz"),
     ("GET", "/openapi.json"),
     ("GET", "/readyz"),
+    ("POST", "/sms/inbound"),
 ];
 
 /// One operation of the document.
