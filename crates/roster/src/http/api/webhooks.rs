@@ -20,8 +20,8 @@ use super::{
 };
 use crate::app::{Error, NewWebhook};
 use shape::{
-    CreateWebhookRequest, DeliveryBody, DeliveryCreated, DeliveryPage, DeliveryParams, Done, ReplayRequest,
-    WebhookAnswer, WebhookBody, WebhookList,
+    CreateWebhookRequest, DeliveryBody, DeliveryCreated, DeliveryDetail, DeliveryPage, DeliveryParams, Done,
+    ReplayRequest, WebhookAnswer, WebhookBody, WebhookList, WebhookSecretAnswer,
 };
 
 /// Deliveries of a page at most.
@@ -46,14 +46,12 @@ type Found<T> = Result<Path<T>, PathRejection>;
             "url": "https://hooks.example.com/roster", "events": ["user.created"], "description": "Scheduling"
         })))
     )),
-    responses((status = 200, description = "Webhook created successfully", body = WebhookAnswer))
+    responses((status = 200, description = "Webhook created successfully", body = WebhookSecretAnswer))
 )]
 pub(crate) async fn create_webhook(State(shared): AppState, Manager(caller): Manager, body: JsonBody) -> ApiResult {
     let webhook = shared.app.create_webhook(&caller, new_webhook(&body.0)?).await?;
-    Ok(json(&WebhookAnswer {
-        message: "Webhook created successfully",
-        webhook: WebhookBody { secret: Some(webhook.secret.reveal()), ..WebhookBody::of(&webhook) },
-    }))
+    let (secret, webhook) = (webhook.secret.reveal(), WebhookBody::of(&webhook));
+    Ok(json(&WebhookSecretAnswer { message: "Webhook created successfully", secret, webhook }))
 }
 
 /// Get the organization's webhooks
@@ -153,7 +151,7 @@ pub(crate) async fn resume_webhook(
     tag = "webhooks",
     security(("BearerAuth" = [])),
     params(("webhookId" = String, Path, description = "Webhook public identifier", pattern = "^whk_[a-z0-9]{12}$")),
-    responses((status = 200, description = "Secret rotated", body = WebhookAnswer))
+    responses((status = 200, description = "Secret rotated", body = WebhookSecretAnswer))
 )]
 pub(crate) async fn rotate_webhook(
     State(shared): AppState,
@@ -161,10 +159,8 @@ pub(crate) async fn rotate_webhook(
     path: Found<String>,
 ) -> ApiResult {
     let webhook = shared.app.rotate_webhook(&caller, webhook_id(path)?).await?;
-    Ok(json(&WebhookAnswer {
-        message: "Secret rotated",
-        webhook: WebhookBody { secret: Some(webhook.secret.reveal()), ..WebhookBody::of(&webhook) },
-    }))
+    let (secret, webhook) = (webhook.secret.reveal(), WebhookBody::of(&webhook));
+    Ok(json(&WebhookSecretAnswer { message: "Secret rotated", secret, webhook }))
 }
 
 /// Send a test
@@ -235,7 +231,7 @@ pub(crate) async fn list_deliveries(
     let (filter, limit) = asked(query.as_deref().unwrap_or_default())?;
     let found = shared.app.deliveries(&caller, webhook, filter, limit + 1).await?;
     let has_more = found.len() > limit as usize;
-    let data = found.iter().take(limit as usize).map(|message| DeliveryBody::of(message, None)).collect();
+    let data = found.iter().take(limit as usize).map(DeliveryBody::of).collect();
     Ok(json(&DeliveryPage { data, has_more }))
 }
 
@@ -252,7 +248,7 @@ pub(crate) async fn list_deliveries(
         ("webhookId" = String, Path, description = "Webhook public identifier", pattern = "^whk_[a-z0-9]{12}$"),
         ("deliveryId" = String, Path, description = "Delivery public identifier", pattern = "^msg_[a-z0-9]{12}$")
     ),
-    responses((status = 200, description = "OK", body = DeliveryBody))
+    responses((status = 200, description = "OK", body = DeliveryDetail))
 )]
 pub(crate) async fn get_delivery(
     State(shared): AppState,
@@ -270,7 +266,7 @@ pub(crate) async fn get_delivery(
     }
     let (Some(webhook), Some(delivery)) = (webhook, delivery) else { return Err(issues.into()) };
     let (message, attempts) = shared.app.delivery(&caller, webhook, delivery).await?;
-    Ok(json(&DeliveryBody::of(&message, Some(&attempts))))
+    Ok(json(&DeliveryDetail::of(&message, &attempts)))
 }
 
 fn webhook_id(path: Found<String>) -> Result<WebhookId, Error> {

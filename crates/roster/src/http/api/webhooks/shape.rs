@@ -64,6 +64,16 @@ pub(crate) struct WebhookAnswer<'a> {
     pub(super) webhook: WebhookBody<'a>,
 }
 
+/// What was done, the webhook as it is now, and its secret.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WebhookSecretAnswer<'a> {
+    pub(super) message: &'static str,
+    /// What its messages are signed with, shown this once
+    #[schema(pattern = "^whsec_[A-Za-z0-9+/]{32}$")]
+    pub(super) secret: String,
+    pub(super) webhook: WebhookBody<'a>,
+}
+
 /// All webhooks.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct WebhookList<'a> {
@@ -85,10 +95,6 @@ pub(crate) struct WebhookBody<'a> {
     pub(super) state: &'static str,
     #[schema(format = DateTime)]
     pub(super) created_at: String,
-    /// What its messages are signed with. Only there when it was just made
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub(super) secret: Option<String>,
 }
 
 impl<'a> WebhookBody<'a> {
@@ -100,7 +106,6 @@ impl<'a> WebhookBody<'a> {
             events: webhook.events.iter().copied().map(EventType).collect(),
             state: webhook.state.as_str(),
             created_at: webhook.created_at.to_string(),
-            secret: None,
         }
     }
 }
@@ -154,14 +159,10 @@ pub(crate) struct DeliveryBody<'a> {
     next_attempt_at: Option<String>,
     /// Attempts so far
     attempt_count: u32,
-    /// Every attempt, the oldest first; only there where one delivery is asked for
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    attempts: Option<Vec<AttemptBody<'a>>>,
 }
 
 impl<'a> DeliveryBody<'a> {
-    pub(super) fn of(stored: &'a StoredMessage, attempts: Option<&'a [Attempt]>) -> Self {
+    pub(super) fn of(stored: &'a StoredMessage) -> Self {
         let event = match &stored.message.content {
             Content::Event(_, id) => Some(id.as_str()),
             _ => None,
@@ -174,8 +175,21 @@ impl<'a> DeliveryBody<'a> {
             created_at: stored.message.at.to_string(),
             next_attempt_at: waits.then(|| stored.due_at.to_string()),
             attempt_count: stored.attempts,
-            attempts: attempts.map(|attempts| attempts.iter().map(AttemptBody::of).collect()),
         }
+    }
+}
+
+/// One delivery, and every attempt at it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DeliveryDetail<'a> {
+    delivery: DeliveryBody<'a>,
+    /// The oldest first
+    attempts: Vec<AttemptBody<'a>>,
+}
+
+impl<'a> DeliveryDetail<'a> {
+    pub(super) fn of(stored: &'a StoredMessage, attempts: &'a [Attempt]) -> Self {
+        Self { delivery: DeliveryBody::of(stored), attempts: attempts.iter().map(AttemptBody::of).collect() }
     }
 }
 
