@@ -43,7 +43,7 @@ const AT_ONCE_A_WEBHOOK: u32 = 8;
 const AT_ONCE_SMS: u32 = 32;
 
 /// How long a claim lasts: longer than everything that is done with a message may take.
-const CLAIM: i64 = 60_000;
+const CLAIM: i64 = 30_000;
 
 /// How long we wait, where nobody wakes us, before looking whether something is due: another process may have written.
 const IDLE: Duration = Duration::from_secs(1);

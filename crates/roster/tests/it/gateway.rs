@@ -1,0 +1,141 @@
+//! A clinic's gateway for text messages, as Twilio's Messages resource behaves, with faults where a test wants them.
+//!
+//! Real Twilio was not asked. What is here is from its documentation: the resource, its errors, and its list.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use jiff::fmt::rfc2822;
+use serde_json::{Value, json};
+
+use crate::receiver::{Received, Receiver, Reply};
+
+pub(crate) const ACCOUNT: &str = "AC00000000000000000000000000000000";
+pub(crate) const TOKEN: &str = "not-a-real-token";
+pub(crate) const SENDER: &str = "+14155550100";
+
+/// What goes wrong with one request to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    None,
+    /// The connection ends after the message was taken.
+    LostAfterTaking,
+    /// The connection ends, and the message was not taken.
+    LostWithoutTaking,
+    /// 500 although the message was taken.
+    ErrorAfterTaking,
+    /// 500, and the message was not taken.
+    ErrorWithoutTaking,
+    /// 429, with these seconds to wait.
+    TooMany(u32),
+    /// The person has told the gateway to stop.
+    OptedOut,
+    /// The number is none.
+    InvalidNumber,
+}
+
+#[derive(Default)]
+struct Book {
+    posted: HashMap<String, u32>,
+    taken: Vec<Value>,
+}
+
+/// The gateway.
+pub(crate) struct Gateway {
+    pub(crate) receiver: Receiver,
+    book: Arc<Mutex<Book>>,
+}
+
+impl Gateway {
+    pub(crate) fn new() -> Self {
+        Self::with(|_, _| Fault::None)
+    }
+
+    /// A gateway with faults: by the number a message is for, and how often it was posted before.
+    pub(crate) fn with(fault: impl Fn(&str, u32) -> Fault + Send + Sync + 'static) -> Self {
+        let book = Arc::new(Mutex::new(Book::default()));
+        let kept = book.clone();
+        let receiver = Receiver::new(move |request| respond(request, &mut kept.lock().expect("no panic"), &fault));
+        Self { receiver, book }
+    }
+
+    /// How often a message for this number was posted.
+    pub(crate) fn posted(&self, to: &str) -> u32 {
+        self.book.lock().expect("no panic").posted.get(to).copied().unwrap_or(0)
+    }
+
+    /// The texts that were taken for this number.
+    pub(crate) fn taken(&self, to: &str) -> Vec<String> {
+        let book = self.book.lock().expect("no panic");
+        let texts = book.taken.iter().filter(|message| message["to"] == to);
+        texts.map(|message| message["body"].as_str().expect("text").to_owned()).collect()
+    }
+
+    /// The flags that make `roster serve` use it. Its token goes in the environment.
+    pub(crate) fn flags(&self) -> Vec<String> {
+        let flags = ["--sms-url", &self.receiver.url(""), "--sms-account", ACCOUNT, "--sms-from", SENDER];
+        flags.map(str::to_owned).to_vec()
+    }
+}
+
+fn respond(request: &Received, book: &mut Book, fault: &impl Fn(&str, u32) -> Fault) -> Reply {
+    let answer = |status: u16, body: Value| {
+        Reply::Answer(status, vec![("content-type", "application/json".to_owned())], body.to_string())
+    };
+    let refusal = |status: u16, code: u32, message: &str| {
+        let more_info = format!("https://www.twilio.com/docs/errors/{code}");
+        answer(status, json!({ "code": code, "message": message, "more_info": more_info, "status": status }))
+    };
+    let basic = format!("Basic {}", STANDARD.encode(format!("{ACCOUNT}:{TOKEN}")));
+    if request.header("authorization") != basic {
+        return refusal(401, 20003, "Authenticate");
+    }
+    let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
+    if path != format!("/2010-04-01/Accounts/{ACCOUNT}/Messages.json") {
+        return refusal(404, 20404, "The requested resource was not found");
+    }
+    if request.method == "GET" {
+        let to = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "To").expect("a To").1;
+        let messages: Vec<_> = book.taken.iter().rev().filter(|message| message["to"] == *to).take(50).collect();
+        return answer(200, json!({ "messages": messages, "page": 0, "page_size": 50, "next_page_uri": null }));
+    }
+    let form: HashMap<String, String> = form_urlencoded::parse(&request.body).into_owned().collect();
+    let field = |name: &str| form.get(name).cloned().unwrap_or_default();
+    let (to, from, body) = (field("To"), field("From"), field("Body"));
+    for (value, code, message) in [
+        (&to, 21604, "'To' phone number is required"),
+        (&from, 21603, "'From' phone number is required"),
+        (&body, 21602, "Message body is required"),
+    ] {
+        if value.is_empty() {
+            return refusal(400, code, message);
+        }
+    }
+    let posted = book.posted.entry(to.clone()).or_default();
+    let fault = fault(&to, *posted);
+    *posted += 1;
+    let sid = format!("SM{:032x}", book.taken.len() + 1);
+    let now = rfc2822::DateTimePrinter::new().timestamp_to_string(&jiff::Timestamp::now()).expect("a date");
+    let message = json!({
+        "sid": sid, "account_sid": ACCOUNT, "status": "queued", "to": to, "from": from, "body": body,
+        "date_created": now.replace("-0000", "+0000"), "direction": "outbound-api",
+        "error_code": null, "error_message": null, "num_segments": "1", "price": null, "messaging_service_sid": null
+    });
+    if matches!(fault, Fault::None | Fault::LostAfterTaking | Fault::ErrorAfterTaking) {
+        book.taken.push(message.clone());
+    }
+    match fault {
+        Fault::None => answer(201, message),
+        Fault::LostAfterTaking | Fault::LostWithoutTaking => Reply::Hangup,
+        Fault::ErrorAfterTaking | Fault::ErrorWithoutTaking => refusal(500, 20500, "Internal server error"),
+        Fault::TooMany(seconds) => {
+            let body = json!({ "code": 20429, "message": "Too many requests", "status": 429 });
+            Reply::Answer(429, vec![("retry-after", seconds.to_string())], body.to_string())
+        }
+        Fault::OptedOut => refusal(400, 21610, "Attempt to send to unsubscribed recipient"),
+        Fault::InvalidNumber => refusal(400, 21211, "The 'To' number is not a valid phone number"),
+    }
+}
