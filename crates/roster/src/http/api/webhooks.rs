@@ -55,6 +55,8 @@ pub(crate) async fn create_webhook(State(shared): AppState, Manager(caller): Man
 }
 
 /// Get the organization's webhooks
+///
+/// All of them, without their secrets.
 #[utoipa::path(
     get,
     path = "/v1/webhooks",
@@ -69,6 +71,8 @@ pub(crate) async fn list_webhooks(State(shared): AppState, Manager(caller): Mana
 }
 
 /// Get a webhook
+///
+/// Without its secret.
 #[utoipa::path(
     get,
     path = "/v1/webhooks/{webhookId}",
