@@ -96,12 +96,12 @@ async fn read_all(transaction: &Transaction<'_>, feed: &Feed) -> Result<Mark, Er
     let attempts = concat!(
         "select at, ",
         copied_columns!(attempt),
-        ", organization from attempt where organization = $1 order by cast(message as bytea), nth"
+        ", organization from attempt where organization = $1 order by convert_to(message, 'UTF8'), nth"
     );
     let consents = concat!(
         "select at, ",
         copied_columns!(sms_consent),
-        ", organization from sms_consent where organization = $1 order by cast(user_id as bytea), at"
+        ", organization from sms_consent where organization = $1 order by convert_to(user_id, 'UTF8'), at"
     );
     let settings = concat!(
         "select created_at, ",
@@ -123,7 +123,7 @@ async fn read_all(transaction: &Transaction<'_>, feed: &Feed) -> Result<Mark, Er
     let stops = concat!(
         "select at, ",
         copied_columns!(sms_stop),
-        ", '' from sms_stop order by cast(phone as bytea), cast(reference as bytea)"
+        ", '' from sms_stop order by convert_to(phone, 'UTF8'), convert_to(reference, 'UTF8')"
     );
     departure.sorted(Table::SmsStop, stops, &[], None).await?;
     if let Some(last) = departure.collector.finish(&mark)? {
