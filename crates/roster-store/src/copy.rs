@@ -16,7 +16,9 @@ use tokio::{
 
 use crate::{Error, Location, postgres, sqlite};
 
-pub(crate) use row::{BATCH, Batch, Collector, Kind, MARK, Mark, Row, Table, Value, copied_user_columns};
+pub(crate) use row::{
+    BATCH, Batch, Collector, Kind, MARK, Mark, Row, Table, Value, copied_columns, copied_user_columns,
+};
 use tally::{Sum, Tally};
 
 /// Batches that may wait, between each two of those who hand them on.

@@ -16,6 +16,11 @@ pub(crate) enum Table {
     User,
     Audit,
     Outbox,
+    Attempt,
+    Webhook,
+    SmsSetting,
+    SmsConsent,
+    SmsStop,
 }
 
 /// What a column holds.
@@ -25,6 +30,8 @@ pub(crate) enum Kind {
     Number,
     /// A number that PostgreSQL keeps in two bytes.
     Small,
+    /// A number that PostgreSQL keeps in four bytes.
+    Medium,
     Flag,
     Bytes,
 }
@@ -38,9 +45,43 @@ macro_rules! copied_user_columns {
 }
 pub(crate) use copied_user_columns;
 
+/// The columns of [`Table::Outbox`] and of the others that both engines name alike.
+macro_rules! copied_columns {
+    (outbox) => {
+        "id, kind, about, webhook, state, attempts, asked, queue, due_at, claim, reference"
+    };
+    (attempt) => {
+        "message, nth, outcome, status, millis, note"
+    };
+    (webhook) => {
+        "id, url, description, events, state, secret, old_secret, old_secret_until, heard_to"
+    };
+    (sms_setting) => {
+        "version, template, wording, hourly"
+    };
+    (sms_consent) => {
+        "user_id, given, said_by, wording, reference"
+    };
+    (sms_stop) => {
+        "phone, reference, stopped, said_by"
+    };
+}
+pub(crate) use copied_columns;
+
 impl Table {
-    pub(crate) const ALL: [Table; 6] =
-        [Table::Organization, Table::Key, Table::Payor, Table::User, Table::Audit, Table::Outbox];
+    pub(crate) const ALL: [Table; 11] = [
+        Table::Organization,
+        Table::Key,
+        Table::Payor,
+        Table::User,
+        Table::Audit,
+        Table::Outbox,
+        Table::Attempt,
+        Table::Webhook,
+        Table::SmsSetting,
+        Table::SmsConsent,
+        Table::SmsStop,
+    ];
 
     /// What its columns hold, beside the organization and the moment.
     pub(crate) fn kinds(self) -> &'static [Kind] {
@@ -54,7 +95,12 @@ impl Table {
                 Text, Text, Text, Text, Text,
             ],
             Table::Audit => &[Text, Text, Text, Text, Text],
-            Table::Outbox => &[Text, Text, Text],
+            Table::Outbox => &[Text, Text, Text, Text, Small, Medium, Medium, Text, Number, Number, Text],
+            Table::Attempt => &[Text, Medium, Small, Medium, Number, Text],
+            Table::Webhook => &[Text, Text, Text, Text, Small, Bytes, Bytes, Number, Number],
+            Table::SmsSetting => &[Medium, Text, Text, Medium],
+            Table::SmsConsent => &[Text, Flag, Text, Medium, Text],
+            Table::SmsStop => &[Text, Text, Flag, Text],
         }
     }
 }
@@ -94,7 +140,7 @@ impl Value {
 /// One row. Where it lies is the destination's to say: what is kept is the order, and the moment.
 #[derive(Debug)]
 pub(crate) struct Row {
-    /// Whose it is, or, of an organization, which.
+    /// Whose it is, or, of an organization, which; empty where it is of no organization.
     pub(crate) organization: Arc<str>,
     /// When it was created, in milliseconds since 1970.
     pub(crate) at: i64,
@@ -123,21 +169,39 @@ pub(crate) struct Batch {
     pub(crate) rows: Vec<Row>,
 }
 
-/// How many rows the tables have, [`COUNTED`] in its order, and the epoch: whatever is written changes one of them.
+/// How many rows the tables have, [`COUNTED`] in its order, the epoch, and a sum over what is altered as messages are
+/// delivered: whatever is written changes one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Mark {
     pub(crate) counts: [i64; COUNTED.len()],
     pub(crate) epoch: i64,
+    pub(crate) delivered: i64,
 }
 
 /// What is counted, in words: the tables of [`Table::ALL`], and the assignments of payors to users.
-pub(crate) const COUNTED: [&str; 7] =
-    ["organizations", "keys", "payors", "users", "audit entries", "messages owed", "payors of users"];
+pub(crate) const COUNTED: [&str; 12] = [
+    "organizations",
+    "keys",
+    "payors",
+    "users",
+    "audit entries",
+    "messages",
+    "attempts",
+    "webhooks",
+    "SMS settings",
+    "consents",
+    "opt-outs",
+    "payors of users",
+];
 
 /// The statement that answers a [`Mark`], on both engines.
 pub(crate) const MARK: &str = "select (select count(*) from organization), (select count(*) from api_key), \
     (select count(*) from payor), (select count(*) from users), (select count(*) from audit), \
-    (select count(*) from outbox), (select count(*) from user_payor), (select number from epoch where one = 1)";
+    (select count(*) from outbox), (select count(*) from attempt), (select count(*) from webhook), \
+    (select count(*) from sms_setting), (select count(*) from sms_consent), (select count(*) from sms_stop), \
+    (select count(*) from user_payor), (select number from epoch where one = 1), \
+    (select cast(coalesce(sum(state + attempts + asked + due_at % 1000003 + claim % 1000003), 0) as bigint) from outbox) \
+    + (select cast(coalesce(sum(state + heard_to), 0) as bigint) from webhook)";
 
 impl Mark {
     /// Whether there is nothing at all.

@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     Error,
-    copy::{BATCH, Batch, Collector, Delivery, Feed, Kind, MARK, Mark, Row, Table, Value, copied_user_columns},
+    copy::{
+        BATCH, Batch, Collector, Delivery, Feed, Kind, MARK, Mark, Row, Table, Value, copied_columns,
+        copied_user_columns,
+    },
 };
 
 /// A parameter of a statement, column by column.
@@ -48,6 +51,7 @@ pub(crate) async fn write(url: &Url, mut delivery: Delivery) -> Result<(), Error
     while let Some(batch) = delivery.arriving.recv().await {
         arrival.take(&batch).await?;
     }
+    arrival.finish().await?;
     read_all(&transaction, &delivery.back).await?;
     drop(delivery.back);
     match delivery.verdict.await {
@@ -62,7 +66,7 @@ async fn connect(url: &Url) -> Result<Object, Error> {
 
 async fn mark_of(transaction: &Transaction<'_>) -> Result<Mark, Error> {
     let row = transaction.query_one(MARK, &[]).await.map_err(errors::of)?;
-    Ok(Mark { counts: std::array::from_fn(|nth| row.get(nth)), epoch: row.get(7) })
+    Ok(Mark { counts: std::array::from_fn(|nth| row.get(nth)), epoch: row.get(12), delivered: row.get(13) })
 }
 
 async fn read_all(transaction: &Transaction<'_>, feed: &Feed) -> Result<Mark, Error> {
@@ -82,7 +86,46 @@ async fn read_all(transaction: &Transaction<'_>, feed: &Feed) -> Result<Mark, Er
     for organization in &organizations {
         departure.audit(organization).await?;
     }
-    departure.messages().await?;
+    let messages = concat!(
+        "select place, ",
+        copied_columns!(outbox),
+        ", organization from outbox order by place, id, organization"
+    );
+    departure.sorted(Table::Outbox, messages, &[], Some(moment)).await?;
+    // Text is sorted by its bytes: the database may sort it otherwise.
+    let attempts = concat!(
+        "select at, ",
+        copied_columns!(attempt),
+        ", organization from attempt where organization = $1 order by convert_to(message, 'UTF8'), nth"
+    );
+    let consents = concat!(
+        "select at, ",
+        copied_columns!(sms_consent),
+        ", organization from sms_consent where organization = $1 order by convert_to(user_id, 'UTF8'), at"
+    );
+    let settings = concat!(
+        "select created_at, ",
+        copied_columns!(sms_setting),
+        ", organization from sms_setting where organization = $1 order by version"
+    );
+    let webhooks = concat!("select created_at, ", copied_columns!(webhook), " from webhook where organization = $1");
+    for organization in &organizations {
+        departure.sorted(Table::Attempt, attempts, &[&&**organization], None).await?;
+    }
+    for organization in &organizations {
+        departure.few(Table::Webhook, webhooks, organization).await?;
+    }
+    for (table, sql) in [(Table::SmsSetting, settings), (Table::SmsConsent, consents)] {
+        for organization in &organizations {
+            departure.sorted(table, sql, &[&&**organization], None).await?;
+        }
+    }
+    let stops = concat!(
+        "select at, ",
+        copied_columns!(sms_stop),
+        ", '' from sms_stop order by convert_to(phone, 'UTF8'), convert_to(reference, 'UTF8')"
+    );
+    departure.sorted(Table::SmsStop, stops, &[], None).await?;
     if let Some(last) = departure.collector.finish(&mark)? {
         send(feed, last).await?;
     }
@@ -170,30 +213,29 @@ impl Departure<'_> {
         Ok(payors)
     }
 
+    /// Audit entries by their number in the feed, and behind them those that have none yet.
     async fn audit(&mut self, organization: &Arc<str>) -> Result<(), Error> {
-        let sql = "select place, actor, action, target, fields, request, lane from audit \
-                   where organization = $1 and (place, lane) > ($2, $3) order by place, lane limit $4";
-        let (mut place, mut lane) = (i64::MIN, i32::MIN);
-        loop {
-            let some = self.query(sql, &[&&**organization, &place, &lane, &(BATCH as i64)]).await?;
-            let Some(last) = some.last() else { return Ok(()) };
-            (place, lane) = (last.get(0), last.get(6));
-            for stored in &some {
-                let row = row_of(Table::Audit, organization.clone(), stored, moment(stored));
-                self.push(Table::Audit, row).await?;
-            }
-        }
+        let sql = "select place, actor, action, target, fields, request, organization from audit \
+                   where organization = $1 order by number, place, lane";
+        self.sorted(Table::Audit, sql, &[&&**organization], Some(moment)).await
     }
 
-    /// The messages of all, oldest first: no key has that order, so they are sorted once, and fetched from that.
-    async fn messages(&mut self) -> Result<(), Error> {
-        let sql = "select place, id, kind, user_id, organization from outbox order by place, id, organization";
-        let sorted = self.transaction.bind(sql, &[]).await.map_err(errors::of)?;
+    /// Rows in an order that may be no key's: they are sorted once, and fetched from that. When, the table's columns, and
+    /// the organization.
+    async fn sorted(
+        &mut self,
+        table: Table,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+        moment: Option<fn(&Stored) -> i64>,
+    ) -> Result<(), Error> {
+        let sorted = self.transaction.bind(sql, params).await.map_err(errors::of)?;
         loop {
             let some = self.transaction.query_portal(&sorted, BATCH as i32).await.map_err(errors::of)?;
             for stored in &some {
-                let organization = stored.get::<_, &str>(4).into();
-                self.push(Table::Outbox, row_of(Table::Outbox, organization, stored, moment(stored))).await?;
+                let organization = stored.get::<_, &str>(1 + table.kinds().len()).into();
+                let at = moment.map_or_else(|| stored.get(0), |moment| moment(stored));
+                self.push(table, row_of(table, organization, stored, at)).await?;
             }
             if some.len() < BATCH {
                 return Ok(());
@@ -214,6 +256,7 @@ fn row_of(table: Table, organization: Arc<str>, stored: &Stored, at: i64) -> Row
             Kind::Text => stored.get::<_, Option<&str>>(nth).map(|text| Value::Text(text.into())),
             Kind::Number => stored.get::<_, Option<i64>>(nth).map(Value::Number),
             Kind::Small => stored.get::<_, Option<i16>>(nth).map(|number| Value::Number(number.into())),
+            Kind::Medium => stored.get::<_, Option<i32>>(nth).map(|number| Value::Number(number.into())),
             Kind::Flag => stored.get::<_, Option<bool>>(nth).map(|flag| Value::Number(flag.into())),
             Kind::Bytes => stored.get::<_, Option<&[u8]>>(nth).map(|bytes| Value::Bytes(bytes.into())),
         }
@@ -227,8 +270,10 @@ fn row_of(table: Table, organization: Arc<str>, stored: &Stored, at: i64) -> Row
 struct Places {
     organizations: Kept,
     messages: Kept,
-    /// Of the users, or the audit entries, of the organization that is under way.
-    within: Option<(Table, Arc<str>, Kept)>,
+    /// Of the users of the organization that is under way.
+    within: Option<(Arc<str>, Kept)>,
+    /// How many audit entries an organization has so far.
+    audits: BTreeMap<Arc<str>, i64>,
 }
 
 impl Places {
@@ -236,19 +281,11 @@ impl Places {
     fn next(&mut self, table: Table, row: &Row) -> Result<i64, Error> {
         let kept = match (table, &mut self.within) {
             (Table::Outbox, _) => &mut self.messages,
-            (Table::User | Table::Audit, Some((of, organization, kept)))
-                if *of == table && *organization == row.organization =>
-            {
-                kept
-            }
-            (_, within) => &mut within.insert((table, row.organization.clone(), Kept::default())).2,
+            (_, Some((organization, kept))) if *organization == row.organization => kept,
+            (_, within) => &mut within.insert((row.organization.clone(), Kept::default())).1,
         };
         kept.next(row.at).ok_or_else(|| {
-            let what = match table {
-                Table::User => "a user",
-                Table::Audit => "an audit entry",
-                _ => "a message owed",
-            };
+            let what = if table == Table::User { "a user" } else { "a message" };
             Error::Unusable(format!(
                 "{what} of {} cannot keep both its moment ({}) and its place in the order: moments run backwards \
                  before it, or it has more than a million of the same",
@@ -256,6 +293,15 @@ impl Places {
                 roster_directory::Timestamp::from_millis(row.at)
             ))
         })
+    }
+}
+
+impl Places {
+    /// The number of the next audit entry of its organization.
+    fn number(&mut self, row: &Row) -> i64 {
+        let number = self.audits.entry(row.organization.clone()).or_default();
+        *number += 1;
+        *number
     }
 }
 
@@ -279,9 +325,17 @@ impl Arrival<'_> {
             Table::Key => self.insert(ADD_KEYS, vec![Box::new(organization), Box::new(at())], batch).await,
             Table::Payor => self.insert(ADD_PAYORS, vec![Box::new(organization), Box::new(at())], batch).await,
             Table::Audit => {
-                let place = self.places_of(batch)?;
-                self.insert(ADD_AUDIT, vec![Box::new(organization), Box::new(place)], batch).await
+                // The order is that of the numbers; a place tells the moment, and a lane keeps apart what has the same.
+                let place: Vec<i64> = rows.iter().map(|row| place::first_of(row.at)).collect();
+                let number: Vec<i64> = rows.iter().map(|row| self.places.number(row)).collect();
+                let first: Vec<Column<'_>> = vec![Box::new(organization), Box::new(place), Box::new(number)];
+                self.insert(ADD_AUDIT, first, batch).await
             }
+            Table::Attempt => self.insert(ADD_ATTEMPTS, vec![Box::new(organization), Box::new(at())], batch).await,
+            Table::Webhook => self.insert(ADD_WEBHOOKS, vec![Box::new(organization), Box::new(at())], batch).await,
+            Table::SmsSetting => self.insert(ADD_SETTINGS, vec![Box::new(organization), Box::new(at())], batch).await,
+            Table::SmsConsent => self.insert(ADD_CONSENTS, vec![Box::new(organization), Box::new(at())], batch).await,
+            Table::SmsStop => self.insert(ADD_STOPS, vec![Box::new(at())], batch).await,
             Table::Outbox => {
                 let place = self.places_of(batch)?;
                 self.insert(ADD_MESSAGES, vec![Box::new(organization), Box::new(place)], batch).await
@@ -296,6 +350,14 @@ impl Arrival<'_> {
                 self.count(rows).await
             }
         }
+    }
+
+    /// Where the feeds go on from here.
+    async fn finish(&self) -> Result<(), Error> {
+        let (organization, last): (Vec<&str>, Vec<i64>) =
+            self.places.audits.iter().map(|(organization, last)| (&**organization, *last)).unzip();
+        let sql = "insert into feed (organization, last) select * from unnest($1::text[], $2::bigint[])";
+        self.execute(sql, &[Box::new(organization), Box::new(last)]).await
     }
 
     fn places_of(&mut self, batch: &Batch) -> Result<Vec<i64>, Error> {
@@ -357,6 +419,7 @@ fn column(rows: &[Row], nth: usize, kind: Kind) -> Column<'_> {
         Kind::Bytes => Box::new(values.map(Value::bytes).collect::<Vec<_>>()),
         Kind::Number => Box::new(values.map(Value::number).collect::<Vec<_>>()),
         Kind::Small => Box::new(values.map(|value| value.number().map(|number| number as i16)).collect::<Vec<_>>()),
+        Kind::Medium => Box::new(values.map(|value| value.number().map(|number| number as i32)).collect::<Vec<_>>()),
         Kind::Flag => Box::new(values.map(|value| value.number().map(|number| number != 0)).collect::<Vec<_>>()),
     }
 }
@@ -390,10 +453,46 @@ const COUNT_ROLES: &str = "insert into role_count (organization, role, lane, use
     as t (organization, role, users) \
     on conflict (organization, role, lane) do update set users = role_count.users + excluded.users";
 
-const ADD_AUDIT: &str = "insert into audit (organization, place, lane, actor, action, target, fields, request) \
-    select organization, place, 0, actor, action, target, fields, request \
-    from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[]) \
-    as t (organization, place, actor, action, target, fields, request)";
+const ADD_AUDIT: &str = "insert into audit (organization, place, lane, number, actor, action, target, fields, request) \
+    select organization, place, cast(number % 2147483647 as integer), number, actor, action, target, fields, request \
+    from unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[]) \
+    as t (organization, place, number, actor, action, target, fields, request)";
 
-const ADD_MESSAGES: &str = "insert into outbox (organization, place, id, kind, user_id) \
-    select * from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[])";
+const ADD_MESSAGES: &str = concat!(
+    "insert into outbox (organization, place, ",
+    copied_columns!(outbox),
+    ") select * from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::smallint[], \
+     $8::integer[], $9::integer[], $10::text[], $11::bigint[], $12::bigint[], $13::text[])"
+);
+
+const ADD_ATTEMPTS: &str = concat!(
+    "insert into attempt (organization, at, ",
+    copied_columns!(attempt),
+    ") select * from unnest($1::text[], $2::bigint[], $3::text[], $4::integer[], $5::smallint[], $6::integer[], \
+     $7::bigint[], $8::text[])"
+);
+
+const ADD_WEBHOOKS: &str = concat!(
+    "insert into webhook (organization, created_at, ",
+    copied_columns!(webhook),
+    ") select * from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::smallint[], \
+     $8::bytea[], $9::bytea[], $10::bigint[], $11::bigint[])"
+);
+
+const ADD_SETTINGS: &str = concat!(
+    "insert into sms_setting (organization, created_at, ",
+    copied_columns!(sms_setting),
+    ") select * from unnest($1::text[], $2::bigint[], $3::integer[], $4::text[], $5::text[], $6::integer[])"
+);
+
+const ADD_CONSENTS: &str = concat!(
+    "insert into sms_consent (organization, at, ",
+    copied_columns!(sms_consent),
+    ") select * from unnest($1::text[], $2::bigint[], $3::text[], $4::boolean[], $5::text[], $6::integer[], $7::text[])"
+);
+
+const ADD_STOPS: &str = concat!(
+    "insert into sms_stop (at, ",
+    copied_columns!(sms_stop),
+    ") select * from unnest($1::bigint[], $2::text[], $3::text[], $4::boolean[], $5::text[])"
+);

@@ -8,6 +8,7 @@
 use deadpool_postgres::ClientWrapper;
 use roster_directory::{OrganizationId, Timestamp, Webhook};
 use tokio::time::Instant;
+use tokio_postgres::{Row, types::ToSql};
 
 use super::{Postgres, attempts::Attempts, lending::Trouble, outbox::written, rows, writer::DEADLINE};
 use crate::{
@@ -26,33 +27,42 @@ impl Postgres {
         after: u64,
         limit: u32,
     ) -> Result<Vec<Event>, Error> {
-        self.must_exist(organization).await?;
-        let Ok(after) = i64::try_from(after) else { return Ok(Vec::new()) };
-        loop {
-            let found = self.numbered(organization, after, limit).await?;
-            let more = found.len() < limit as usize && self.number(organization, limit.max(NUMBERED_AT_ONCE)).await?;
-            if !more {
-                return Ok(found);
-            }
+        let Ok(after) = i64::try_from(after) else {
+            self.must_exist(organization).await?;
+            return Ok(Vec::new());
+        };
+        let mut found = self.numbered(organization, after, limit).await?;
+        if found.are_short {
+            // Run again after a lost commit, it finds no more of what that numbered.
+            let at_once = limit.max(NUMBERED_AT_ONCE);
+            written!(self, |client, _| number(client, organization.as_str(), at_once).await)?;
+            found = self.numbered(organization, after, limit).await?;
         }
+        if found.events.is_empty() {
+            self.must_exist(organization).await?;
+        }
+        Ok(found.events)
     }
 
-    async fn numbered(&self, organization: OrganizationId, after: i64, limit: u32) -> Result<Vec<Event>, Error> {
-        let sql = "select a.number, a.place, a.action, a.target, u.role from audit a \
-                   left join users u on u.organization = a.organization and u.id = a.target \
-                   where a.organization = $1 and a.number > $2 order by a.number limit $3";
-        self.query(sql, &[&organization.as_str(), &after, &i64::from(limit)], rows::event).await
-    }
-
-    /// Gives numbers to entries that have none; whether there were any.
-    async fn number(&self, organization: OrganizationId, limit: u32) -> Result<bool, Error> {
-        let organization = organization.as_str();
-        let sql = "select 1 from audit where organization = $1 and number is null limit 1";
-        if self.query(sql, &[&organization], |_| Ok(())).await?.is_empty() {
-            return Ok(false);
-        }
-        // Run again after a lost commit, it finds no more of what that numbered.
-        written!(self, |client, _| number(client, organization, limit).await)
+    /// What has a number, and whether at the same moment there was something that had none. Asked one after the other,
+    /// what somebody else numbered in between would be missing from both.
+    async fn numbered(&self, organization: OrganizationId, after: i64, limit: u32) -> Result<Numbered, Error> {
+        let sql = "with page as ( \
+                       select a.number, a.place, a.action, a.target, u.role from audit a \
+                       left join users u on u.organization = a.organization and u.id = a.target \
+                       where a.organization = $1 and a.number > $2 order by a.number limit $3 \
+                   ), more as ( \
+                       select exists (select 1 from audit where organization = $1 and number is null) \
+                   ) select page.*, more.* from more left join page on true order by page.number";
+        let row = |row: &Row| {
+            let is_event = row.get::<_, Option<i64>>(0).is_some();
+            Ok((is_event.then(|| rows::event(row)).transpose()?, row.get(UNNUMBERED)))
+        };
+        let params: [&(dyn ToSql + Sync); 3] = [&organization.as_str(), &after, &i64::from(limit)];
+        let rows: Vec<(Option<Event>, bool)> = self.query(sql, &params, row).await?;
+        let some_have_none = rows.first().is_some_and(|(_, some_have_none)| *some_have_none);
+        let events: Vec<Event> = rows.into_iter().filter_map(|(event, _)| event).collect();
+        Ok(Numbered { are_short: some_have_none && events.len() < limit as usize, events })
     }
 
     pub(crate) async fn webhooks(&self, organization: OrganizationId) -> Result<Vec<Webhook>, Error> {
@@ -78,7 +88,18 @@ impl Postgres {
     }
 }
 
-async fn number(client: &mut ClientWrapper, organization: &str, limit: u32) -> Result<bool, Trouble> {
+/// The column after [`rows::event`]'s.
+const UNNUMBERED: usize = 5;
+
+/// A piece of the feed.
+struct Numbered {
+    events: Vec<Event>,
+    /// Whether there would be more of them if what has no number had one.
+    are_short: bool,
+}
+
+/// Gives numbers to entries that have none.
+async fn number(client: &mut ClientWrapper, organization: &str, limit: u32) -> Result<(), Trouble> {
     let transaction = client.transaction().await?;
     // Holds the row, whether or not it was there.
     let sql = "insert into feed (organization, last) values ($1, 0) \
@@ -88,7 +109,7 @@ async fn number(client: &mut ClientWrapper, organization: &str, limit: u32) -> R
     let statement = transaction.prepare_cached(sql).await?;
     let pending = transaction.query(&statement, &[&organization, &i64::from(limit)]).await?;
     if pending.is_empty() {
-        return Ok(true); // somebody else was quicker
+        return Ok(()); // somebody else was quicker
     }
     let places: Vec<i64> = pending.iter().map(|row| row.get(0)).collect();
     let lanes: Vec<i32> = pending.iter().map(|row| row.get(1)).collect();
@@ -101,5 +122,5 @@ async fn number(client: &mut ClientWrapper, organization: &str, limit: u32) -> R
     let statement = transaction.prepare_cached(sql).await?;
     transaction.execute(&statement, &[&organization, &(last + pending.len() as i64)]).await?;
     transaction.commit().await?;
-    Ok(true)
+    Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! Every write here finds out what a lost attempt of its own has done: by the claim's token, or by the ids it chose.
 
-use deadpool_postgres::Transaction;
+use deadpool_postgres::{ClientWrapper, Transaction};
 use roster_directory::{
     Message, MessageId, OrganizationId, Timestamp, UserId, WebhookId, Write,
     outbox::{Attempt, Outcome},
@@ -11,7 +11,7 @@ use roster_directory::{
 use tokio::time::Instant;
 use tokio_postgres::types::ToSql;
 
-use super::{Postgres, attempts::Attempts, lending::Trouble, rows, writer::DEADLINE};
+use super::{Postgres, attempts::Attempts, lending::Trouble, place, rows, writer::DEADLINE};
 use crate::{
     Error,
     outbox::{
@@ -44,6 +44,9 @@ pub(super) use written;
 
 const HOUR: i64 = 60 * 60 * 1_000;
 
+/// Settings that others may make at the same moment before it is too much.
+const MOST_COLLISIONS: usize = 8;
+
 impl Postgres {
     /// Whether the webhook was where it was thought to be.
     pub(crate) async fn owe(
@@ -69,17 +72,18 @@ impl Postgres {
                        as m (id, place, kind, about, due_at) returning 1 \
                    ) select 1 from moved";
         written!(self, |client, lost_one| {
-            if lost_one && let Some(first) = ids.first() {
-                let sql = "select 1 from outbox where organization = $1 and id = $2";
-                if client.query_opt(&client.prepare_cached(sql).await?, &[&organization, first]).await?.is_some() {
-                    return Ok(true);
-                }
+            if lost_one && is_there(client, organization, ids.first()).await? {
+                return Ok(true);
             }
             let statement = client.prepare_cached(sql).await?;
             let (from, to) = (from as i64, to as i64);
             let params: [&(dyn ToSql + Sync); 9] =
                 [&organization, &webhook, &from, &to, &ids, &places, &kinds, &abouts, &dues];
-            Ok(client.query_opt(&statement, &params).await?.is_some())
+            if client.query_opt(&statement, &params).await?.is_some() {
+                return Ok(true);
+            }
+            // The lost attempt may have ended only now, while this one waited for it.
+            Ok(lost_one && is_there(client, organization, ids.first()).await?)
         })
     }
 
@@ -129,18 +133,16 @@ impl Postgres {
             return Ok(Begun::HourUsedUp);
         }
         written!(self, |client, lost_one| {
-            if lost_one {
-                let sql = "select 1 from outbox where organization = $1 and id = $2 and claim = $3 and state = 1";
-                if client.query_opt(sql, &[&organization, &id, &claim.token]).await?.is_some() {
-                    return Ok(Begun::Yes);
-                }
-            }
             let transaction = client.transaction().await?;
             let sql = "update outbox set state = 1, attempts = attempts + 1, due_at = $4 \
                        where organization = $1 and id = $2 and claim = $3 and state = 0";
             let statement = transaction.prepare_cached(sql).await?;
             if transaction.execute(&statement, &[&organization, &id, &claim.token, &until]).await? == 0 {
-                return Ok(Begun::Lost);
+                // Asked only now: the lost attempt may have ended while this one waited for it.
+                let sql = "select 1 from outbox where organization = $1 and id = $2 and claim = $3 and state = 1";
+                let has_begun =
+                    lost_one && transaction.query_opt(sql, &[&organization, &id, &claim.token]).await?.is_some();
+                return Ok(if has_begun { Begun::Yes } else { Begun::Lost });
             }
             let sql = "insert into sms_hour (organization, hour, begun) values ($1, $2, 1) \
                        on conflict (organization, hour) do update set begun = sms_hour.begun + 1 \
@@ -165,13 +167,6 @@ impl Postgres {
         let added = i32::from(settlement.attempt.is_some() && !settlement.had_begun);
         let (state, asked) = (settlement.state as i16, settlement.asked as i32);
         written!(self, |client, lost_one| {
-            if lost_one {
-                let sql = "select 1 from outbox where organization = $1 and id = $2 and claim = 0 and state = $3 \
-                           and queue = $4 and due_at = $5";
-                if client.query_opt(sql, &[&organization, &id, &state, &queue, &due_at]).await?.is_some() {
-                    return Ok(true);
-                }
-            }
             let transaction = client.transaction().await?;
             let sql = "update outbox set state = $4, queue = $5, due_at = $6, attempts = attempts + $7, asked = $8, \
                        reference = coalesce($9, reference), claim = 0 \
@@ -180,7 +175,10 @@ impl Postgres {
             let params: [&(dyn ToSql + Sync); 9] =
                 [&organization, &id, &claim.token, &state, &queue, &due_at, &added, &asked, &settlement.reference];
             if transaction.execute(&statement, &params).await? == 0 {
-                return Ok(false);
+                let sql = "select 1 from outbox where organization = $1 and id = $2 and claim = 0 and state = $3 \
+                           and queue = $4 and due_at = $5";
+                let settled: [&(dyn ToSql + Sync); 5] = [&organization, &id, &state, &queue, &due_at];
+                return Ok(lost_one && transaction.query_opt(sql, &settled).await?.is_some());
             }
             if let Some(attempt) = &settlement.attempt {
                 record(&transaction, organization, id, attempt).await?;
@@ -207,23 +205,29 @@ impl Postgres {
 
     /// How many were forgotten.
     pub(crate) async fn forget(&self, now: Timestamp, limit: u32) -> Result<u64, Error> {
+        // What somebody has retried meanwhile stays, with its attempts.
         let sql = "with due as ( \
                        select organization, id from outbox where queue in ('', 'person') and due_at <= $1 limit $2 \
+                   ), forgotten as ( \
+                       delete from outbox m using due where m.organization = due.organization and m.id = due.id \
+                       and m.queue in ('', 'person') and m.due_at <= $1 returning m.organization, m.id \
                    ), attempts as ( \
-                       delete from attempt using due \
-                       where attempt.organization = due.organization and attempt.message = due.id \
-                   ) delete from outbox using due where outbox.organization = due.organization and outbox.id = due.id";
+                       delete from attempt using forgotten \
+                       where attempt.organization = forgotten.organization and attempt.message = forgotten.id \
+                   ) select count(*) from forgotten";
         let (now, limit) = (now.as_millis(), i64::from(limit));
         written!(self, |client, _| {
             let statement = client.prepare_cached(sql).await?;
-            Ok(client.execute(&statement, &[&now, &limit]).await?)
+            Ok(client.query_one(&statement, &[&now, &limit]).await?.get::<_, i64>(0) as u64)
         })
     }
 
     pub(crate) async fn backlog(&self) -> Result<Vec<Backlog>, Error> {
-        let sql = "select kind, count(*), min(place) from outbox where queue <> '' and queue <> 'person' \
-                   group by kind order by kind";
-        self.query(sql, &[], rows::backlog).await
+        // A range of the index: what is settled, the many, is not read.
+        let sql = "select kind, count(*), min(place) from outbox where queue > '' and queue <> 'person' group by kind";
+        let mut backlog = self.query(sql, &[], rows::backlog).await?;
+        backlog.sort_unstable_by_key(|backlog| backlog.kind.as_str());
+        Ok(backlog)
     }
 
     pub(crate) async fn messages(&self, filter: Filter, limit: u32) -> Result<Vec<StoredMessage>, Error> {
@@ -316,6 +320,33 @@ impl Postgres {
     }
 }
 
+/// Adds what a change owes, in its transaction, at its place.
+pub(super) async fn insert(
+    transaction: &Transaction<'_>,
+    organization: &str,
+    place: i64,
+    message: &Message,
+) -> Result<(), Trouble> {
+    let sql = "insert into outbox (organization, id, place, kind, about, webhook, queue, due_at) \
+               values ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let content = &message.content;
+    let (webhook, queue) = (content.webhook(), content.queue());
+    let webhook = webhook.as_ref().map(WebhookId::as_str);
+    let due_at = place::moment(place).as_millis();
+    let (id, kind, about, queue) = (message.id.as_str(), content.kind().as_str(), content.about(), queue.as_str());
+    let params: [&(dyn ToSql + Sync); 8] = [&organization, &id, &place, &kind, &about, &webhook, &queue, &due_at];
+    transaction.execute(sql, &params).await?;
+    Ok(())
+}
+
+/// Whether a message is there.
+async fn is_there(client: &ClientWrapper, organization: &str, id: Option<&&str>) -> Result<bool, Trouble> {
+    let Some(id) = id else { return Ok(false) };
+    let sql = "select 1 from outbox where organization = $1 and id = $2";
+    let statement = client.prepare_cached(sql).await?;
+    Ok(client.query_opt(&statement, &[&organization, id]).await?.is_some())
+}
+
 /// Writes down an attempt: a new one, or how one that had begun went on.
 async fn record(transaction: &Transaction<'_>, organization: &str, id: &str, attempt: &Attempt) -> Result<(), Trouble> {
     let sql = "insert into attempt (organization, message, nth, at, outcome, status, millis, note) \
@@ -370,11 +401,18 @@ pub(super) async fn apply(transaction: &Transaction<'_>, organization: &str, wri
         Write::SmsSetting(setting) => {
             let sql = "insert into sms_setting (organization, version, template, wording, hourly, created_at) \
                        select $1, coalesce(max(version), 0) + 1, $2, $3, $4, $5 from sms_setting \
-                       where organization = $1";
+                       where organization = $1 on conflict (organization, version) do nothing";
             let wording = setting.wording.as_ref().map(|wording| wording.as_str());
             let hourly = setting.hourly.map(|hourly| hourly.min(i32::MAX as u32) as i32);
             let at = setting.at.as_millis();
-            transaction.execute(sql, &[&organization, &setting.template.as_str(), &wording, &hourly, &at]).await?;
+            // Whoever makes the same version at this moment was waited for, and is followed.
+            for _ in 0..MOST_COLLISIONS {
+                let template = setting.template.as_str();
+                if transaction.execute(sql, &[&organization, &template, &wording, &hourly, &at]).await? > 0 {
+                    return Ok(());
+                }
+            }
+            return Err(Trouble::Refused(Error::Busy));
         }
         Write::MessageRetried(id, at) => {
             let sql = "update outbox set state = 0, queue = coalesce(webhook, 'sms'), due_at = $3, asked = 0, claim = 0 \

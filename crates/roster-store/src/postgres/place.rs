@@ -27,6 +27,11 @@ pub(super) fn moment(place: i64) -> Timestamp {
     Timestamp::from_millis(place >> COUNT_BITS)
 }
 
+/// The first place of a moment.
+pub(super) fn first_of(at: i64) -> i64 {
+    at.saturating_mul(1 << COUNT_BITS)
+}
+
 /// Hands out places for what happened before, in its order.
 #[derive(Default)]
 pub(super) struct Kept {

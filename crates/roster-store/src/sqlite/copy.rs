@@ -7,7 +7,7 @@ use rusqlite::{Connection, ToSql, TransactionBehavior, params, params_from_iter,
 use super::{place::OrganizationNumber, schema};
 use crate::{
     Error,
-    copy::{Batch, Collector, Delivery, Feed, MARK, Mark, Row, Table, Value, copied_user_columns},
+    copy::{Batch, Collector, Delivery, Feed, MARK, Mark, Row, Table, Value, copied_columns, copied_user_columns},
 };
 
 /// What a transaction that writes everything keeps in memory before it goes to the log: the indexes of a million users.
@@ -53,7 +53,7 @@ pub(crate) fn write(path: &Path, mut delivery: Delivery) -> Result<(), Error> {
 
 fn mark_of(connection: &Connection) -> Result<Mark, Error> {
     Ok(connection.query_row(MARK, [], |row| {
-        let mut mark = Mark { epoch: row.get(7)?, ..Mark::default() };
+        let mut mark = Mark { epoch: row.get(12)?, delivered: row.get(13)?, ..Mark::default() };
         for (nth, count) in mark.counts.iter_mut().enumerate() {
             *count = row.get(nth)?;
         }
@@ -91,6 +91,46 @@ fn read_all(connection: &Connection, feed: &Feed) -> Result<Mark, Error> {
         }
     }
     departure.messages()?;
+    for sql in [
+        (
+            Table::Attempt,
+            concat!(
+                "select at, ",
+                copied_columns!(attempt),
+                " from attempt where organization = ?1 order by message, nth"
+            ),
+        ),
+        (
+            Table::Webhook,
+            concat!(
+                "select created_at, ",
+                copied_columns!(webhook),
+                " from webhook where organization = ?1 order by id"
+            ),
+        ),
+        (
+            Table::SmsSetting,
+            concat!(
+                "select created_at, ",
+                copied_columns!(sms_setting),
+                " from sms_setting where organization = ?1 order by version"
+            ),
+        ),
+        (
+            Table::SmsConsent,
+            concat!(
+                "select at, ",
+                copied_columns!(sms_consent),
+                " from sms_consent where organization = ?1 order by user_id, at"
+            ),
+        ),
+    ] {
+        for (number, organization) in &organizations {
+            departure.rows(sql, organization, params![number])?;
+        }
+    }
+    let stops = concat!("select at, ", copied_columns!(sms_stop), " from sms_stop order by phone, reference");
+    departure.rows((Table::SmsStop, stops), &"".into(), [])?;
     if let Some(last) = departure.collector.finish(&mark)? {
         send(feed, last)?;
     }
@@ -147,13 +187,16 @@ impl Departure<'_> {
 
     /// The messages of all, oldest first.
     fn messages(&mut self) -> Result<(), Error> {
-        let mut statement = self.connection.prepare_cached(
-            "select m.created_at, m.id, m.kind, m.user_id, o.id from outbox m \
-             join organization o on o.number = m.organization order by m.created_at, m.number",
-        )?;
+        let mut statement = self.connection.prepare_cached(concat!(
+            "select created_at, ",
+            copied_columns!(outbox),
+            ", (select o.id from organization o where o.number = organization) from outbox \
+                 order by created_at, number"
+        ))?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let row = row_of(Table::Outbox, row.get(4)?, row)?;
+            let organization = row.get(1 + Table::Outbox.kinds().len())?;
+            let row = row_of(Table::Outbox, organization, row)?;
             push(&mut self.collector, self.feed, Table::Outbox, row)?;
         }
         Ok(())
@@ -217,9 +260,46 @@ impl Arrival<'_> {
             Table::Payor => self
                 .plain("insert into payor (organization, created_at, id, name) values (?1, ?2, ?3, ?4)", &batch.rows),
             Table::Outbox => self.plain(
-                "insert into outbox (organization, created_at, id, kind, user_id) values (?1, ?2, ?3, ?4, ?5)",
+                concat!(
+                    "insert into outbox (organization, created_at, ",
+                    copied_columns!(outbox),
+                    ") values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+                ),
                 &batch.rows,
             ),
+            Table::Attempt => self.plain(
+                concat!(
+                    "insert into attempt (organization, at, ",
+                    copied_columns!(attempt),
+                    ") values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+                ),
+                &batch.rows,
+            ),
+            Table::Webhook => self.plain(
+                concat!(
+                    "insert into webhook (organization, created_at, ",
+                    copied_columns!(webhook),
+                    ") values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+                ),
+                &batch.rows,
+            ),
+            Table::SmsSetting => self.plain(
+                concat!(
+                    "insert into sms_setting (organization, created_at, ",
+                    copied_columns!(sms_setting),
+                    ") values (?1, ?2, ?3, ?4, ?5, ?6)"
+                ),
+                &batch.rows,
+            ),
+            Table::SmsConsent => self.plain(
+                concat!(
+                    "insert into sms_consent (organization, at, ",
+                    copied_columns!(sms_consent),
+                    ") values (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+                ),
+                &batch.rows,
+            ),
+            Table::SmsStop => self.stops(&batch.rows),
         }
     }
 
@@ -242,6 +322,20 @@ impl Arrival<'_> {
         for row in rows {
             let number = tenant(&mut self.tenants, row)?.number;
             let first: [&dyn ToSql; 2] = [&number, &row.at];
+            insert.execute(params_from_iter(first.into_iter().chain(row.values.iter().map(|value| value as _))))?;
+        }
+        Ok(())
+    }
+
+    /// Rows of no organization.
+    fn stops(&self, rows: &[Row]) -> Result<(), Error> {
+        let mut insert = self.connection.prepare_cached(concat!(
+            "insert into sms_stop (at, ",
+            copied_columns!(sms_stop),
+            ") values (?1, ?2, ?3, ?4, ?5)"
+        ))?;
+        for row in rows {
+            let first: [&dyn ToSql; 1] = [&row.at];
             insert.execute(params_from_iter(first.into_iter().chain(row.values.iter().map(|value| value as _))))?;
         }
         Ok(())

@@ -248,7 +248,7 @@ impl Sqlite {
                     ", o.id, m.created_at, m.due_at, m.reference from outbox m \
                      join organization o on o.number = m.organization \
                      where (?1 is null or m.organization = ?1) and (?2 is null or m.state = ?2) \
-                     order by m.number limit ?3"
+                     order by m.created_at, m.number limit ?3"
                 );
                 reader.collect(sql, params![number, state, limit], rows::stored_message)
             }

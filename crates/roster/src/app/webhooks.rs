@@ -214,7 +214,7 @@ pub(crate) fn is_told(event: &Event) -> bool {
 impl Caller {
     /// Whether they may see and change where the organization's events go: ADMIN and HIPP_ADMIN, who may create
     /// everybody, and the operator of the host.
-    pub(super) fn may_manage(&self) -> Result<(), Error> {
+    pub(crate) fn may_manage(&self) -> Result<(), Error> {
         let everybody = Role::Admin.may_create();
         if everybody.without(self.identity.may_create).is_empty() { Ok(()) } else { Err(Error::Forbidden) }
     }

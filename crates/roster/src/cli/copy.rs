@@ -16,8 +16,8 @@ const EVERY: u64 = 100_000;
 
 /// Copy everything into another, empty database: SQLite to PostgreSQL, back, or between two of a kind
 ///
-/// Organizations, keys, payors, users, audit entries and messages owed, with their ids, moments and order. Keys go on
-/// working. All of it is copied or nothing: the destination is written in one transaction, which is committed once what
+/// Organizations, keys, payors, users, audit entries, webhooks, consents and messages, with their ids, moments and
+/// order. Keys go on working. All of it is copied or nothing: the destination is written in one transaction, which is committed once what
 /// it holds hashes to what was read, and once the source turns out not to have changed meanwhile. So stop every server
 /// on the source first, and start one on the destination afterwards. A copy that was interrupted can simply be run
 /// again. Prints how many of what were copied, and the hash.

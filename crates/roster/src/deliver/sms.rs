@@ -17,7 +17,7 @@ use crate::app::Error;
 const HOUR: i64 = 60 * 60 * 1_000;
 
 /// Milliseconds that a claim lasts once a text message has begun: longer than the exchange with the gateway may take.
-const SENDING: i64 = 60_000;
+const SENDING: i64 = 30_000;
 
 /// What a text message would be, or why there is none.
 enum Draft {

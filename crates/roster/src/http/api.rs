@@ -2,10 +2,13 @@
 
 mod body;
 pub(crate) mod error;
+mod events;
 mod me;
 mod openapi;
+mod query;
 mod role;
 pub(crate) mod users;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -28,6 +31,16 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/users", post(users::create_user).get(users::list_users))
         .route("/users/{publicId}", get(users::get_user))
         .route("/me", get(me::get_me))
+        .route("/events", get(events::list_events))
+        .route("/webhooks", post(webhooks::create_webhook).get(webhooks::list_webhooks))
+        .route("/webhooks/{webhookId}", get(webhooks::get_webhook).delete(webhooks::delete_webhook))
+        .route("/webhooks/{webhookId}/pause", post(webhooks::pause_webhook))
+        .route("/webhooks/{webhookId}/resume", post(webhooks::resume_webhook))
+        .route("/webhooks/{webhookId}/rotate", post(webhooks::rotate_webhook))
+        .route("/webhooks/{webhookId}/test", post(webhooks::test_webhook))
+        .route("/webhooks/{webhookId}/replay", post(webhooks::replay_event))
+        .route("/webhooks/{webhookId}/deliveries", get(webhooks::list_deliveries))
+        .route("/webhooks/{webhookId}/deliveries/{deliveryId}", get(webhooks::get_delivery))
 }
 
 pub(crate) fn json(body: &impl Serialize) -> Response {

@@ -1,8 +1,8 @@
 //! The whole product, through its front doors: one binary, a folder per door, a file per resource.
 //!
 //! `api` asks the real router in process, with a clock that stands still and ids that count up, so answers are exact.
-//! `process` starts the real binary and talks to it over sockets; `cli` runs its commands, `copy` moves house, and
-//! `deliver` is what leaves it, for receivers and gateways that the tests play. `outside` needs programs that the Rust toolchain does not bring: those tests are ignored by a plain
+//! `process` starts the real binary and talks to it over sockets; `cli` runs its commands, `copy`
+//! moves house, `deliver` lets out what is owed. `outside` needs programs that the Rust toolchain does not bring: those tests are ignored by a plain
 //! `cargo test`, which names them and why, and run by `script/test`.
 
 mod api;

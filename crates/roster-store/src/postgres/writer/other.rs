@@ -83,6 +83,9 @@ pub(super) async fn write(client: &mut ClientWrapper, change: &Change, place: i6
     transaction
         .execute(sql, &[&organization, &place, &lane, &actor, &action, &target, &entry.fields, &entry.request.as_str()])
         .await?;
+    for message in &change.owed {
+        outbox::insert(&transaction, organization, place, message).await?;
+    }
     if alters {
         // Last, so that its lock is held for the commit only. A place besides being higher is another one than any
         // before: also where the database lost its latest changes to a failover, and would count to the same number

@@ -349,6 +349,32 @@ impl Check {
         strings
     }
 
+    /// An array of words, of which each is one of several; empty if it is left out. At most `most` of them; one that
+    /// stands twice is kept once.
+    pub(crate) fn choices<T: PartialEq>(
+        &mut self,
+        field: &'static str,
+        value: &Value<'_>,
+        most: usize,
+        options: &str,
+        find: impl Fn(&str) -> Option<T>,
+    ) -> Vec<T> {
+        let mut chosen = Vec::new();
+        self.strings(field, value, most);
+        let Value::Array(elements) = value else { return chosen };
+        for (index, element) in elements.iter().enumerate() {
+            let Value::String(word) = element else { continue };
+            match find(word) {
+                Some(choice) if chosen.contains(&choice) => {}
+                Some(choice) => chosen.push(choice),
+                None => {
+                    self.flaw::<()>(&[field, &index.to_string()], Flaw::not_one_of(options, word));
+                }
+            }
+        }
+        chosen
+    }
+
     /// `Ok` if nothing was wrong.
     pub(crate) fn finish(self) -> Result<(), Vec<Issue>> {
         if self.issues.is_empty() { Ok(()) } else { Err(self.issues) }

@@ -3,21 +3,45 @@
 use utoipa::{
     OpenApi,
     openapi::{
-        ArrayBuilder, ContactBuilder, Content, HeaderBuilder, HttpMethod, Info, InfoBuilder, LicenseBuilder,
-        ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Schema, Server, ServerBuilder,
+        ArrayBuilder, ContactBuilder, Content, HeaderBuilder, Info, InfoBuilder, LicenseBuilder, ObjectBuilder, Ref,
+        RefOr, Response, ResponseBuilder, Schema, Server, ServerBuilder,
         schema::{SchemaType, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 
-use super::{me, role::UserRole, users};
+use super::{
+    events::{self, EventType},
+    me,
+    role::UserRole,
+    users, webhooks,
+};
 
 #[derive(OpenApi)]
 #[openapi(
-    paths(users::create_user, users::list_users, users::get_user, me::get_me),
-    components(schemas(UserRole)),
+    paths(
+        users::create_user,
+        users::list_users,
+        users::get_user,
+        events::list_events,
+        webhooks::create_webhook,
+        webhooks::list_webhooks,
+        webhooks::get_webhook,
+        webhooks::delete_webhook,
+        webhooks::pause_webhook,
+        webhooks::resume_webhook,
+        webhooks::rotate_webhook,
+        webhooks::test_webhook,
+        webhooks::replay_event,
+        webhooks::list_deliveries,
+        webhooks::get_delivery,
+        me::get_me
+    ),
+    components(schemas(UserRole, EventType)),
     tags(
         (name = "users", description = "The people of your organization"),
+        (name = "events", description = "What happened in your organization, in its order"),
+        (name = "webhooks", description = "Who is told what happened in your organization"),
         (name = "me", description = "The key that is used")
     )
 )]
@@ -41,10 +65,11 @@ pub fn openapi() -> String {
     }
     components.schemas.insert("ValidationError".to_owned(), validation_error());
     for (path, item) in &mut document.paths.paths {
-        for (method, operation) in [(HttpMethod::Get, &mut item.get), (HttpMethod::Post, &mut item.post)] {
+        for operation in [&mut item.get, &mut item.post, &mut item.delete] {
             let Some(operation) = operation else { continue };
+            let takes_a_body = operation.request_body.is_some();
             for (name, _) in common_responses() {
-                if answers_with(path, &method, name) {
+                if answers_with(path, takes_a_body, name) {
                     let reference = Ref::new(format!("#/components/responses/{name}"));
                     operation.responses.responses.insert(name.to_owned(), RefOr::Ref(reference));
                 }
@@ -74,11 +99,11 @@ fn join_lines(json: &str) -> String {
 const HEAD_TOO_LARGE: &str = "431";
 
 /// Which of the common answers an operation can give.
-fn answers_with(path: &str, method: &HttpMethod, status: &str) -> bool {
+fn answers_with(path: &str, takes_a_body: bool, status: &str) -> bool {
     match status {
         // A list may be asked to go on after somebody who is not there.
-        "404" => path.contains('{') || (path == "/v1/users" && *method == HttpMethod::Get),
-        "408" | "413" | "415" => *method == HttpMethod::Post,
+        "404" => path.contains('{') || path == "/v1/events" || (path == "/v1/users" && !takes_a_body),
+        "408" | "413" | "415" => takes_a_body,
         "400" | "403" => path != "/v1/me",
         _ => true,
     }

@@ -12,14 +12,18 @@ use serde_json::{Value, json};
 use crate::roster::{Answer, Client, Roster};
 
 /// What is served beside the API: none of it needs a key, and none of it knows anything about an organization.
-const BESIDE_THE_API: [(&str, &str); 6] = [
+const BESIDE_THE_API: [(&str, &str); 7] = [
     ("GET", "/docs"),
     ("GET", "/docs/"),
     ("GET", "/docs/{file}"),
     ("GET", "/healthz"),
     ("GET", "/openapi.json"),
     ("GET", "/readyz"),
+    ("POST", "/sms/inbound"),
 ];
+
+/// The id of a webhook that is not there.
+const NO_WEBHOOK: &str = "whk_000000000000";
 
 /// One operation of the document.
 struct Operation {
@@ -47,16 +51,18 @@ impl Operation {
         operations
     }
 
-    /// Its path, with this user in it.
-    fn path_to(&self, user: &str) -> String {
-        let path = self.path.replace("{publicId}", user);
+    /// Its path, with this user, or this webhook, in it.
+    fn path_to(&self, user: &str, webhook: &str) -> String {
+        let path = self.path.replace("{publicId}", user).replace("{webhookId}", webhook);
+        let path = path.replace("{deliveryId}", "msg_000000000000");
         assert!(!path.contains('{'), "{}: say here what stands for its parameter", self.path);
         path
     }
 
-    async fn ask(&self, roster: &Roster, client: &Client<'_>, user: &str) -> Answer {
+    async fn ask(&self, roster: &Roster, client: &Client<'_>, (user, webhook): (&str, &str)) -> Answer {
         let body = self.body.as_ref().map_or(Body::empty(), |body| Body::from(body.to_string()));
-        let request = client.request(&self.method, &self.path_to(user)).header(CONTENT_TYPE, "application/json");
+        let request =
+            client.request(&self.method, &self.path_to(user, webhook)).header(CONTENT_TYPE, "application/json");
         roster.send(request.body(body).expect("a request")).await
     }
 }
@@ -80,7 +86,7 @@ async fn no_documented_route_answers_without_a_key() {
     let operations = Operation::all();
     assert!(operations.len() >= 4);
     for operation in operations {
-        let answer = operation.ask(&roster, &roster.stranger(), &user).await;
+        let answer = operation.ask(&roster, &roster.stranger(), (&user, NO_WEBHOOK)).await;
         let said = (answer.status.as_u16(), answer.header("www-authenticate"), &answer.body);
         let refused = (401, "Bearer realm=\"roster\"", &json!({ "error": "API key required" }));
         assert_eq!(said, refused, "{} {}", operation.method, operation.path);
@@ -94,12 +100,14 @@ async fn no_documented_route_shows_or_changes_what_is_the_neighbors() {
     let admin = ours.key(Role::Admin).await;
     let ada = json!({ "firstName": "Ada", "lastName": "Lovelace", "email": "ada@sunrise.example", "role": "PATIENT" });
     let user = admin.create(ada).await;
-    let before = admin.get("/api/v1/users").await.body;
+    let hook = admin.post("/api/v1/webhooks", json!({ "url": "https://hooks.sunrise.example/secret" })).await;
+    let webhook = hook.body["webhook"]["publicId"].as_str().expect("an id").to_owned();
+    let before = (admin.get("/api/v1/users").await.body, admin.get("/api/v1/webhooks").await.body);
 
     let neighbor = theirs.key(Role::Admin).await;
     let ids = [ours.id().to_string(), admin.key_id().to_string()];
     for operation in Operation::all() {
-        let answer = operation.ask(&roster, &neighbor, &user).await;
+        let answer = operation.ask(&roster, &neighbor, (&user, &webhook)).await;
         let name = format!("{} {}", operation.method, operation.path);
         if operation.path.contains('{') {
             assert_eq!(answer.status, StatusCode::NOT_FOUND, "{name}");
@@ -107,11 +115,11 @@ async fn no_documented_route_shows_or_changes_what_is_the_neighbors() {
             assert_eq!(answer.status, StatusCode::OK, "{name}");
         }
         let shown = format!("{:?} {}", answer.headers, answer.body);
-        for secret in ["Sunrise", "Ada", "Lovelace", "sunrise.example", &user, &ids[0], &ids[1]] {
+        for secret in ["Sunrise", "Ada", "Lovelace", "sunrise.example", &user, &webhook, &ids[0], &ids[1]] {
             assert!(!shown.contains(secret), "{name} shows {secret}: {shown}");
         }
     }
-    assert_eq!(admin.get("/api/v1/users").await.body, before);
+    assert_eq!((admin.get("/api/v1/users").await.body, admin.get("/api/v1/webhooks").await.body), before);
 }
 
 /// The router cannot be asked what it serves, so its source is read: whoever adds a route adds it to the document, or
@@ -150,6 +158,7 @@ async fn every_path_takes_its_documented_methods_only() {
             expected.insert("HEAD");
         }
         let concrete = path.replace("{publicId}", &user).replace("{file}", "index.html");
+        let concrete = concrete.replace("{webhookId}", NO_WEBHOOK).replace("{deliveryId}", "msg_000000000000");
         let request = Request::builder().method("PROPFIND").uri(concrete).body(Body::empty()).expect("a request");
         let answer = roster.send(request).await;
         assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");

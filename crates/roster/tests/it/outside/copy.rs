@@ -218,7 +218,7 @@ fn what_postgresql_holds_otherwise_than_sent_is_not_kept() {
         ("user_payor", "return null", "payors of users there are 0"),
         ("audit", "new.place := new.place + (1::bigint << 20); return new", "audit entries are not the same"),
         ("api_key", "new.hash := '\\x00'; return new", "keys are not the same"),
-        ("outbox", "return null", "messages owed there are 0"),
+        ("outbox", "return null", "messages there are 0"),
     ] {
         let to = houses.destination();
         let odd = format!(
