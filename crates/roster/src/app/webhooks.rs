@@ -19,7 +19,7 @@ pub struct NewWebhook {
     pub url: WebhookUrl,
     /// What it is for; may be empty.
     pub description: Description,
-    /// What it hears of; empty: of everything.
+    /// What it hears of; empty: of everything. Each counts once.
     pub events: Vec<Action>,
 }
 
@@ -63,11 +63,17 @@ impl App {
             return Err(Error::TooManyWebhooks);
         }
         let now = self.clock.now();
+        let mut events = Vec::with_capacity(new.events.len());
+        for action in new.events {
+            if !events.contains(&action) {
+                events.push(action);
+            }
+        }
         let webhook = Webhook {
             id: self.ids.webhook(),
             url: new.url,
             description: new.description,
-            events: new.events,
+            events,
             state: State::Active,
             secret: self.ids.webhook_secret(),
             old_secret: None,
@@ -214,7 +220,7 @@ pub(crate) fn is_told(event: &Event) -> bool {
 impl Caller {
     /// Whether they may see and change where the organization's events go: ADMIN and HIPP_ADMIN, who may create
     /// everybody, and the operator of the host.
-    pub(super) fn may_manage(&self) -> Result<(), Error> {
+    pub(crate) fn may_manage(&self) -> Result<(), Error> {
         let everybody = Role::Admin.may_create();
         if everybody.without(self.identity.may_create).is_empty() { Ok(()) } else { Err(Error::Forbidden) }
     }

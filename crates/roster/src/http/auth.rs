@@ -76,3 +76,16 @@ impl FromRequestParts<Arc<Shared>> for Reader {
         if caller.identity.may_read.is_empty() { Err(Error::Forbidden.into()) } else { Ok(Self(caller)) }
     }
 }
+
+/// A caller who may manage webhooks: anybody else is refused before anything that was sent is looked at.
+pub(crate) struct Manager(pub(crate) Caller);
+
+impl FromRequestParts<Arc<Shared>> for Manager {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Refusal> {
+        let caller = Caller::from_request_parts(parts, shared).await?;
+        caller.may_manage()?;
+        Ok(Self(caller))
+    }
+}

@@ -4,21 +4,40 @@ use utoipa::{
     OpenApi,
     openapi::{
         ArrayBuilder, ContactBuilder, Content, HeaderBuilder, HttpMethod, Info, InfoBuilder, LicenseBuilder,
-        ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Schema, Server, ServerBuilder,
+        ObjectBuilder, PathItem, Ref, RefOr, Response, ResponseBuilder, Schema, Server, ServerBuilder,
         schema::{SchemaType, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 
-use super::{me, role::UserRole, users};
+use super::{events, me, role::UserRole, users, webhooks, webhooks::deliveries};
 
 #[derive(OpenApi)]
 #[openapi(
-    paths(users::create_user, users::list_users, users::get_user, me::get_me),
+    paths(
+        users::create_user,
+        users::list_users,
+        users::get_user,
+        me::get_me,
+        events::list_events,
+        webhooks::create_webhook,
+        webhooks::list_webhooks,
+        webhooks::get_webhook,
+        webhooks::delete_webhook,
+        webhooks::pause_webhook,
+        webhooks::resume_webhook,
+        webhooks::rotate_webhook,
+        deliveries::test_webhook,
+        deliveries::replay_event,
+        deliveries::list_deliveries,
+        deliveries::get_delivery
+    ),
     components(schemas(UserRole)),
     tags(
         (name = "users", description = "The people of your organization"),
-        (name = "me", description = "The key that is used")
+        (name = "me", description = "The key that is used"),
+        (name = "events", description = "What happened in your organization"),
+        (name = "webhooks", description = "The addresses that are told of it; for keys of role ADMIN and HIPP_ADMIN")
     )
 )]
 struct Operations;
@@ -41,7 +60,8 @@ pub fn openapi() -> String {
     }
     components.schemas.insert("ValidationError".to_owned(), validation_error());
     for (path, item) in &mut document.paths.paths {
-        for (method, operation) in [(HttpMethod::Get, &mut item.get), (HttpMethod::Post, &mut item.post)] {
+        let PathItem { get, post, delete, .. } = item;
+        for (method, operation) in [(HttpMethod::Get, get), (HttpMethod::Post, post), (HttpMethod::Delete, delete)] {
             let Some(operation) = operation else { continue };
             for (name, _) in common_responses() {
                 if answers_with(path, &method, name) {
@@ -76,12 +96,18 @@ const HEAD_TOO_LARGE: &str = "431";
 /// Which of the common answers an operation can give.
 fn answers_with(path: &str, method: &HttpMethod, status: &str) -> bool {
     match status {
-        // A list may be asked to go on after somebody who is not there.
-        "404" => path.contains('{') || (path == "/v1/users" && *method == HttpMethod::Get),
+        // A list may be asked to go on after something that is not there.
+        "404" => path.contains('{') || (goes_on(path) && *method == HttpMethod::Get),
         "408" | "413" | "415" => *method == HttpMethod::Post,
-        "400" | "403" => path != "/v1/me",
+        "400" => path != "/v1/me" && !(path == "/v1/webhooks" && *method == HttpMethod::Get),
+        "403" => path != "/v1/me",
         _ => true,
     }
+}
+
+/// Whether a list is read piece by piece.
+fn goes_on(path: &str) -> bool {
+    ["/v1/users", "/v1/events"].contains(&path)
 }
 
 fn info() -> Info {

@@ -1,11 +1,8 @@
 //! What a body or a query string asks for, or everything that is wrong with it.
 
-use std::borrow::Cow;
-
 use roster_directory::{
     Flaw, Issue, NewUser, Query, Role, RoleSet, UserId,
     credential::RecertificationDate,
-    issue::Code,
     npi::NpiNumber,
     phone::PhoneNumber,
     query::{Order, Page},
@@ -13,7 +10,10 @@ use roster_directory::{
     user::{Demographics, Email, EmailKey, PersonName},
 };
 
-use super::super::body::{Check, Fields};
+use super::super::{
+    body::{Check, Fields},
+    params::{given, one, take, whole_number},
+};
 
 /// Payor ids one user can be created with.
 const MAX_PAYORS: usize = 100;
@@ -77,13 +77,7 @@ const ANY_ROLE: &str = "'ADMIN' | 'BILLING_MANAGER' | 'SCHEDULING_MANAGER' | 'CL
 
 /// What a query string asks for, or everything that is wrong with it. Of a parameter given twice the last counts.
 pub(super) fn query(query: &str, visible: RoleSet) -> Result<Query, Vec<Issue>> {
-    let mut given: [Option<Cow<'_, str>>; PARAMETERS.len()] = Default::default();
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        if let Some(place) = PARAMETERS.iter().position(|parameter| *parameter == name) {
-            given[place] = Some(value);
-        }
-    }
-    let [page, page_size, search, role, email, sort, cursor] = given;
+    let [page, page_size, search, role, email, sort, cursor] = given(query, &PARAMETERS);
 
     let mut issues = Vec::new();
     let mut asked = Query {
@@ -131,50 +125,4 @@ pub(super) fn next_page(query: &str, next: u64, last: UserId) -> String {
     to.extend_pairs(kept);
     to.append_pair("page", &next.to_string()).append_pair(CURSOR, last.as_str());
     to.finish()
-}
-
-fn take<T>(
-    issues: &mut Vec<Issue>,
-    name: &str,
-    given: Option<Cow<'_, str>>,
-    parse: impl FnOnce(&str) -> Result<T, Vec<Flaw>>,
-    set: impl FnOnce(T),
-) {
-    match given.as_deref().map(parse) {
-        Some(Ok(value)) => set(value),
-        Some(Err(flaws)) => issues.extend(flaws.into_iter().map(|flaw| flaw.at([name]))),
-        None => {}
-    }
-}
-
-/// A way to parse with which one thing at most can be wrong.
-fn one<T>(parse: impl FnOnce(&str) -> Result<T, Flaw>) -> impl FnOnce(&str) -> Result<T, Vec<Flaw>> {
-    |text| parse(text).map_err(|flaw| vec![flaw])
-}
-
-/// A number from 1 to `most`, as zod's `z.coerce.number().int().min(1).max(most)` reads decimal text. What JavaScript
-/// also takes for a number, `0x10` and its like, is none here.
-fn whole_number(text: &str, most: u64) -> Result<u64, Vec<Flaw>> {
-    // JavaScript's white space is Unicode's, without NEL and with the byte order mark.
-    let text = text.trim_matches(|c: char| c.is_whitespace() && c != '\u{85}' || c == '\u{feff}');
-    let decimal = text.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
-    let number = match text {
-        "" => Some(0.0), // Number("") is 0
-        "Infinity" | "+Infinity" => Some(f64::INFINITY),
-        "-Infinity" => Some(f64::NEG_INFINITY),
-        _ if decimal => text.parse::<f64>().ok(),
-        _ => None,
-    };
-    let Some(number) = number else { return Err(vec![Flaw::wrong_type("number", "nan")]) };
-    let mut flaws = Vec::new();
-    if number.is_infinite() || number.fract() != 0.0 {
-        flaws.push(Flaw::new(Code::InvalidType, "Expected integer, received float"));
-    }
-    if number < 1.0 {
-        flaws.push(Flaw::new(Code::TooSmall, "Number must be greater than or equal to 1"));
-    }
-    if number > most as f64 {
-        flaws.push(Flaw::new(Code::TooBig, format!("Number must be less than or equal to {most}")));
-    }
-    if flaws.is_empty() { Ok(number as u64) } else { Err(flaws) }
 }

@@ -1,0 +1,210 @@
+//! `/api/v1/webhooks`: the addresses that hear of what happens.
+
+pub(super) mod deliveries;
+pub(super) mod shape;
+
+use axum::extract::{Path, State, rejection::PathRejection};
+use roster_directory::{
+    Flaw, Issue, WebhookId,
+    audit::Action,
+    webhook::{Description, WebhookUrl},
+};
+
+use super::{
+    super::{AppState, auth::Manager},
+    body::{Check, Fields, JsonBody, NoFields},
+    error::ApiResult,
+    json,
+};
+use crate::app::NewWebhook;
+use shape::{
+    CreateWebhookRequest, Done, WebhookBody, WebhookChanged, WebhookList, WebhookSecretShown, WebhookWithSecret,
+};
+
+/// Create a webhook
+///
+/// From now on, what happens in your organization is told to this address: signed POSTs, as the Standard Webhooks
+/// specification 1.0.0 has them. The secret that signs them is in this answer and in no other, so keep it. An organization
+/// may have 20 webhooks.
+#[utoipa::path(
+    post,
+    path = "/v1/webhooks",
+    operation_id = "createWebhook",
+    tag = "webhooks",
+    security(("BearerAuth" = [])),
+    request_body(content = CreateWebhookRequest, content_type = "application/json", examples(
+        ("basic" = (summary = "Everything that happens", value = json!({ "url": "https://hooks.example.com/roster" }))),
+        ("complete" = (summary = "New users only", value = json!({
+            "url": "https://hooks.example.com/roster", "events": ["user.created"], "description": "Payroll"
+        })))
+    )),
+    responses((
+        status = 200, description = "Webhook created successfully", body = WebhookSecretShown,
+        links(("getWebhook" = (
+            operation_id = "getWebhook",
+            parameters(("publicId" = "$response.body#/webhook/publicId")),
+            description = "The webhook that was created"
+        )))
+    ))
+)]
+pub(crate) async fn create_webhook(State(shared): AppState, Manager(caller): Manager, body: JsonBody) -> ApiResult {
+    let new = new_webhook(&body.0)?;
+    let webhook = shared.app.create_webhook(&caller, new).await?;
+    let (message, webhook) = ("Webhook created successfully", WebhookWithSecret::of(&webhook));
+    Ok(json(&WebhookSecretShown { message, webhook }))
+}
+
+/// List webhooks
+///
+/// All of your organization's, without their secrets.
+#[utoipa::path(
+    get,
+    path = "/v1/webhooks",
+    operation_id = "listWebhooks",
+    tag = "webhooks",
+    security(("BearerAuth" = [])),
+    responses((status = 200, description = "OK", body = WebhookList))
+)]
+pub(crate) async fn list_webhooks(State(shared): AppState, Manager(caller): Manager) -> ApiResult {
+    let webhooks = shared.app.webhooks(&caller).await?;
+    Ok(json(&WebhookList { data: webhooks.iter().map(WebhookBody::of).collect() }))
+}
+
+/// Get a webhook
+///
+/// Without its secret.
+#[utoipa::path(
+    get,
+    path = "/v1/webhooks/{publicId}",
+    operation_id = "getWebhook",
+    tag = "webhooks",
+    security(("BearerAuth" = [])),
+    params((
+        "publicId" = String, Path, description = "Webhook public identifier", example = "whk_abc123def456",
+        pattern = "^whk_[a-z0-9]{12}$"
+    )),
+    responses((status = 200, description = "OK", body = WebhookBody))
+)]
+pub(crate) async fn get_webhook(State(shared): AppState, Manager(caller): Manager, path: OneId) -> ApiResult {
+    let webhook = shared.app.webhook(&caller, webhook_id(path)?).await?;
+    Ok(json(&WebhookBody::of(&webhook)))
+}
+
+/// Delete a webhook
+///
+/// What it is still owed is dropped.
+#[utoipa::path(
+    delete,
+    path = "/v1/webhooks/{publicId}",
+    operation_id = "deleteWebhook",
+    tag = "webhooks",
+    security(("BearerAuth" = [])),
+    params((
+        "publicId" = String, Path, description = "Webhook public identifier", example = "whk_abc123def456",
+        pattern = "^whk_[a-z0-9]{12}$"
+    )),
+    responses((status = 200, description = "OK", body = Done))
+)]
+pub(crate) async fn delete_webhook(State(shared): AppState, Manager(caller): Manager, path: OneId) -> ApiResult {
+    shared.app.delete_webhook(&caller, webhook_id(path)?).await?;
+    Ok(json(&Done { message: "Webhook deleted successfully" }))
+}
+
+/// Pause a webhook
+///
+/// It is told nothing more until it is resumed; then it is told what happened meanwhile. Pausing one that is paused
+/// changes nothing.
+#[utoipa::path(
+    post,
+    path = "/v1/webhooks/{publicId}/pause",
+    operation_id = "pauseWebhook",
+    tag = "webhooks",
+    security(("BearerAuth" = [])),
+    params((
+        "publicId" = String, Path, description = "Webhook public identifier", example = "whk_abc123def456",
+        pattern = "^whk_[a-z0-9]{12}$"
+    )),
+    responses((status = 200, description = "OK", body = WebhookChanged))
+)]
+pub(crate) async fn pause_webhook(
+    State(shared): AppState,
+    Manager(caller): Manager,
+    path: OneId,
+    _: NoFields,
+) -> ApiResult {
+    let webhook = shared.app.pause_webhook(&caller, webhook_id(path)?).await?;
+    Ok(json(&WebhookChanged { message: "Webhook paused successfully", webhook: WebhookBody::of(&webhook) }))
+}
+
+/// Resume a webhook
+///
+/// It is told again, from where it was, whether it had been paused or its receiver had answered 410.
+#[utoipa::path(
+    post,
+    path = "/v1/webhooks/{publicId}/resume",
+    operation_id = "resumeWebhook",
+    tag = "webhooks",
+    security(("BearerAuth" = [])),
+    params((
+        "publicId" = String, Path, description = "Webhook public identifier", example = "whk_abc123def456",
+        pattern = "^whk_[a-z0-9]{12}$"
+    )),
+    responses((status = 200, description = "OK", body = WebhookChanged))
+)]
+pub(crate) async fn resume_webhook(
+    State(shared): AppState,
+    Manager(caller): Manager,
+    path: OneId,
+    _: NoFields,
+) -> ApiResult {
+    let webhook = shared.app.resume_webhook(&caller, webhook_id(path)?).await?;
+    Ok(json(&WebhookChanged { message: "Webhook resumed successfully", webhook: WebhookBody::of(&webhook) }))
+}
+
+/// Rotate a webhook's secret
+///
+/// The new secret is in this answer and in no other. For 24 hours every message carries two signatures, one by each
+/// secret, so that the receiver can change over at any moment of them.
+#[utoipa::path(
+    post,
+    path = "/v1/webhooks/{publicId}/rotate",
+    operation_id = "rotateWebhook",
+    tag = "webhooks",
+    security(("BearerAuth" = [])),
+    params((
+        "publicId" = String, Path, description = "Webhook public identifier", example = "whk_abc123def456",
+        pattern = "^whk_[a-z0-9]{12}$"
+    )),
+    responses((status = 200, description = "OK", body = WebhookSecretShown))
+)]
+pub(crate) async fn rotate_webhook(
+    State(shared): AppState,
+    Manager(caller): Manager,
+    path: OneId,
+    _: NoFields,
+) -> ApiResult {
+    let webhook = shared.app.rotate_webhook(&caller, webhook_id(path)?).await?;
+    let (message, webhook) = ("Webhook secret rotated successfully", WebhookWithSecret::of(&webhook));
+    Ok(json(&WebhookSecretShown { message, webhook }))
+}
+
+/// A path with one id in it.
+pub(super) type OneId = Result<Path<String>, PathRejection>;
+
+fn webhook_id(path: OneId) -> Result<WebhookId, Vec<Issue>> {
+    let id = path.ok().and_then(|Path(id)| WebhookId::parse(&id));
+    id.ok_or_else(|| vec![Flaw::malformed("Invalid publicId format").at(["publicId"])])
+}
+
+/// The webhook that a body asks for, or everything that is wrong with it, in the order of the schema.
+fn new_webhook(body: &[u8]) -> Result<NewWebhook, Vec<Issue>> {
+    let Fields([url, events, description]) = Fields::read(body, &["url", "events", "description"])?;
+    let options = Action::ALL.map(|action| format!("'{}'", action.as_str())).join(" | ");
+    let mut check = Check::default();
+    let url = check.required("url", &url, WebhookUrl::parse);
+    let events = check.choices("events", &events, Action::ALL.len(), &options, Action::parse);
+    let description = check.optional("description", &description, Description::parse);
+    check.finish()?;
+    let Some(url) = url else { unreachable!("a required field that is missing is an issue") };
+    Ok(NewWebhook { url, description: description.unwrap_or_else(|| Description::from_stored("")), events })
+}
