@@ -2,6 +2,7 @@
 //! that a command made is the last word it prints.
 
 mod copy;
+mod event;
 mod key;
 mod openapi;
 mod org;
@@ -9,7 +10,9 @@ mod outbox;
 mod payor;
 mod policy;
 mod serve;
+mod sms;
 mod user;
+mod webhook;
 
 use std::{
     fmt,
@@ -63,7 +66,16 @@ enum Command {
     /// Users of an organization
     #[command(subcommand)]
     User(user::UserCommand),
-    /// Messages that are owed
+    /// What happened in an organization
+    #[command(subcommand)]
+    Event(event::EventCommand),
+    /// Addresses that are told what happens in an organization
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
+    /// Text messages: how an organization's read, and who may be sent any
+    #[command(subcommand)]
+    Sms(sms::Sms),
+    /// Messages that are owed, and what became of them
     #[command(subcommand)]
     Outbox(outbox::Outbox),
     Copy(copy::Copy),
@@ -96,6 +108,9 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
                     Command::Key(command) => command.run(&app).await,
                     Command::Payor(command) => command.run(&app).await,
                     Command::User(command) => command.run(&app).await,
+                    Command::Event(command) => command.run(&app).await,
+                    Command::Webhook(command) => command.run(&app).await,
+                    Command::Sms(command) => command.run(&app).await,
                     Command::Outbox(command) => command.run(&app).await,
                     Command::Serve(_) | Command::Copy(_) | Command::Policy | Command::Openapi => Ok(()),
                 }
