@@ -60,7 +60,8 @@ pub enum State {
 }
 
 impl State {
-    const ALL: [State; 3] = [State::Active, State::Paused, State::Disabled];
+    /// All of them, each at the place of its number.
+    pub const ALL: [State; 3] = [State::Active, State::Paused, State::Disabled];
 
     /// The state as people read it.
     pub fn as_str(self) -> &'static str {
