@@ -136,8 +136,9 @@ impl fmt::Debug for WebhookUrl {
     }
 }
 
-/// What a webhook's messages are signed with: 192 random bits. Unlike a key's it must be kept as it is, because a
-/// signature is made with it (Standard Webhooks 1.0.0: 24 to 64 bytes, shown as `whsec_` and base64).
+/// What a webhook's messages are signed with: 192 random bits.
+///
+/// Unlike a key's it must be kept as it is, because a signature is made with it (Standard Webhooks 1.0.0: 24 to 64 bytes, shown as `whsec_` and base64).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret([u8; 24]);
 

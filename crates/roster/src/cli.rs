@@ -53,7 +53,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the API
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     /// Organizations
     #[command(subcommand)]
     Org(org::Org),
