@@ -14,7 +14,7 @@ mod webhook;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use roster_directory::{Webhook, outbox::Queue};
+use roster_directory::{Webhook, outbox::Queue, webhook::State};
 use roster_store::{
     chain,
     outbox::{Claim, Claimed, Settlement, Wanted},
@@ -151,9 +151,19 @@ impl Delivery {
         for busy in self.app.store().busy_webhooks(now).await? {
             self.owe(&busy).await?;
             let queue = Queue::Webhook(busy.webhook.id);
-            let webhook = Arc::new(busy.webhook);
-            for (claimed, claim) in self.claim(queue, running.room(queue, AT_ONCE_A_WEBHOOK)).await? {
-                running.start(queue, self.clone().one(Some(webhook.clone()), claimed, claim));
+            let claimed = self.claim(queue, running.room(queue, AT_ONCE_A_WEBHOOK)).await?;
+            if claimed.is_empty() {
+                continue;
+            }
+            // Looked at once more, now that they are ours: whoever paused it, or changed its secret, and was told so,
+            // would not understand.
+            let webhooks = self.app.store().webhooks(busy.organization).await?;
+            let webhook = webhooks.into_iter().find(|webhook| webhook.id == busy.webhook.id).map(Arc::new);
+            for (claimed, claim) in claimed {
+                match webhook.clone().filter(|webhook| webhook.state == State::Active) {
+                    Some(webhook) => running.start(queue, self.clone().one(Some(webhook), claimed, claim)),
+                    None => self.settle(&claimed, claim, sms::owed(now, now)).await?,
+                }
             }
         }
         if self.gateway.is_some() {

@@ -8,6 +8,7 @@ use hyper::{
 };
 use roster_directory::{
     Message, OrganizationId, Timestamp, Webhook,
+    audit::Action,
     outbox::{Attempt, Content, Outcome, State, webhook_pause},
 };
 use roster_store::outbox::{BusyWebhook, Claim, Claimed, Settlement};
@@ -51,7 +52,8 @@ impl Delivery {
         let Some(last) = events.last() else { return Ok(()) };
         let heard = (webhook.heard_to, last.number);
         let is_owed = |event: &&roster_store::outbox::Event| {
-            webhook.hears_of(event.action) && is_told(event) && event.at >= webhook.created_at
+            let is_its_own_making = event.action == Action::WebhookCreated && event.target == webhook.id.as_str();
+            webhook.hears_of(event.action) && is_told(event) && event.at >= webhook.created_at && !is_its_own_making
         };
         let message = |event: &roster_store::outbox::Event| Message {
             id: self.app.ids().message(),

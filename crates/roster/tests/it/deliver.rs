@@ -61,7 +61,7 @@ impl House {
     fn webhook(&self, server: &Server, url: &str) -> (String, String) {
         let made = self.ask(server, "POST", "/api/v1/webhooks", &json!({ "url": url }));
         let text = |value: &Value| value.as_str().expect("text").to_owned();
-        (text(&made["webhook"]["publicId"]), text(&made["secret"]))
+        (text(&made["webhook"]["publicId"]), text(&made["webhook"]["secret"]))
     }
 
     /// A user whom nobody texts: its id.

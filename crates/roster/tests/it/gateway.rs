@@ -74,6 +74,15 @@ impl Gateway {
         texts.map(|message| message["body"].as_str().expect("text").to_owned()).collect()
     }
 
+    /// How many messages were taken for each number.
+    pub(crate) fn all_taken(&self) -> HashMap<String, u32> {
+        let mut counts = HashMap::new();
+        for message in &self.book.lock().expect("no panic").taken {
+            *counts.entry(message["to"].as_str().expect("a number").to_owned()).or_default() += 1;
+        }
+        counts
+    }
+
     /// The flags that make `roster serve` use it. Its token goes in the environment.
     pub(crate) fn flags(&self) -> Vec<String> {
         let flags = ["--sms-url", &self.receiver.url(""), "--sms-account", ACCOUNT, "--sms-from", SENDER];

@@ -53,7 +53,7 @@ fn eight_processes_that_start_at_once_on_an_empty_database_all_come_up() {
             assert_eq!(server.create(&key, &format!("user{nth}@example.com")).0, 200);
         }
         assert_eq!(total(&servers[0], &key), 8);
-        assert_eq!(number(binary.database_url(), "select count(*) from schema_migration where number > 0"), 1);
+        assert_eq!(number(binary.database_url(), "select count(*) from schema_migration where number > 0"), 2);
         assert_eq!(number(binary.database_url(), "select count(*) from epoch"), 1);
     }
 }
