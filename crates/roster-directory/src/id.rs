@@ -135,8 +135,9 @@ random_id!(
 );
 
 id_type!(
-    /// `evt_`, the twelve characters of the organization's id, `_`, and twelve digits: the event's number in the
-    /// organization's feed, from 1. So it is at once what an event is known by and where the feed goes on after it.
+    /// `evt_`, the twelve characters of the organization's id, `_`, and twelve digits.
+    ///
+    /// The digits are the event's number in the organization's feed, from 1. So it is at once what an event is known by and where the feed goes on after it.
     EventId, 29, |id| id.starts_with(b"evt_")
         && is_base36(&id[4..16])
         && id[16] == b'_'

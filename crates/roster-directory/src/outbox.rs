@@ -218,8 +218,9 @@ const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
 
-/// Milliseconds from an attempt at a webhook to the next, as published in docs/webhooks.md: eleven attempts within
-/// about three days and ten hours (the schedule that Standard Webhooks 1.0.0 gives as its example, and one more day).
+/// Milliseconds from an attempt at a webhook to the next, as published in docs/webhooks.md.
+///
+/// Eleven attempts within about three days and ten hours (the schedule that Standard Webhooks 1.0.0 gives as its example, and one more day).
 pub const WEBHOOK_SCHEDULE: [i64; 10] =
     [5 * SECOND, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR, 6 * HOUR];
 
@@ -231,7 +232,7 @@ pub fn webhook_pause(attempts: u32) -> Option<i64> {
 /// Milliseconds to wait after the `attempts`-th attempt at a text message that surely was not sent, from 1: from five
 /// seconds, doubling, to half an hour. How long that goes on is the operator's to say.
 pub fn sms_pause(attempts: u32) -> i64 {
-    (5 * SECOND << attempts.saturating_sub(1).min(10)).min(30 * MINUTE)
+    ((5 * SECOND) << attempts.saturating_sub(1).min(10)).min(30 * MINUTE)
 }
 
 /// Milliseconds to wait before the gateway is asked for the `asked`-th time, from 1, whether it knows of a text message

@@ -60,7 +60,8 @@ pub enum State {
 }
 
 impl State {
-    const ALL: [State; 3] = [State::Active, State::Paused, State::Disabled];
+    /// All of them, each at the place of its number.
+    pub const ALL: [State; 3] = [State::Active, State::Paused, State::Disabled];
 
     /// The state as people read it.
     pub fn as_str(self) -> &'static str {
@@ -135,8 +136,9 @@ impl fmt::Debug for WebhookUrl {
     }
 }
 
-/// What a webhook's messages are signed with: 192 random bits. Unlike a key's it must be kept as it is, because a
-/// signature is made with it (Standard Webhooks 1.0.0: 24 to 64 bytes, shown as `whsec_` and base64).
+/// What a webhook's messages are signed with: 192 random bits.
+///
+/// Unlike a key's it must be kept as it is, because a signature is made with it (Standard Webhooks 1.0.0: 24 to 64 bytes, shown as `whsec_` and base64).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret([u8; 24]);
 

@@ -53,7 +53,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the API
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     /// Organizations
     #[command(subcommand)]
     Org(org::Org),
@@ -69,12 +69,12 @@ enum Command {
     /// What happened in an organization
     #[command(subcommand)]
     Event(event::EventCommand),
-    /// Who is told what happened in an organization
+    /// Addresses that are told what happens in an organization
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
-    /// Text messages: how they read, and who may be sent any
+    /// Text messages: how an organization's read, and who may be sent any
     #[command(subcommand)]
-    Sms(sms::SmsCommand),
+    Sms(sms::Sms),
     /// Messages that are owed, and what became of them
     #[command(subcommand)]
     Outbox(outbox::Outbox),

@@ -26,7 +26,7 @@ insert into outbox (number, organization, id, kind, about, created_at, queue, du
 drop table outbox_before;
 create unique index outbox_by_id on outbox (organization, id);
 create index outbox_by_due on outbox (queue, due_at);
-create index outbox_of_webhook on outbox (webhook, number) where webhook is not null;
+create index outbox_of_webhook on outbox (webhook, created_at) where webhook is not null;
 
 create table attempt (
     organization integer not null,

@@ -227,19 +227,20 @@ impl Sqlite {
         let state = filter.state.map(|state| state as u8);
         self.readers.with(|reader| match filter.webhook {
             Some(webhook) => {
-                let before = match filter.before {
-                    Some(id) => number_of_message(reader, number, id)?.ok_or(Error::NoSuchCursor)?,
-                    None => i64::MAX,
+                let (at, before) = match filter.before {
+                    Some(id) => place_of_message(reader, number, id)?.ok_or(Error::NoSuchCursor)?,
+                    None => (i64::MAX, i64::MAX),
                 };
                 let sql = concat!(
                     "select ",
                     message_columns!(),
                     ", o.id, m.created_at, m.due_at, m.reference from outbox m \
                      join organization o on o.number = m.organization \
-                     where m.webhook = ?1 and m.organization = ?2 and (?3 is null or m.state = ?3) and m.number < ?4 \
-                     order by m.number desc limit ?5"
+                     where m.webhook = ?1 and m.organization = ?2 and (?3 is null or m.state = ?3) \
+                     and (m.created_at, m.number) < (?4, ?5) \
+                     order by m.created_at desc, m.number desc limit ?6"
                 );
-                reader.collect(sql, params![webhook.as_str(), number, state, before, limit], rows::stored_message)
+                reader.collect(sql, params![webhook.as_str(), number, state, at, before, limit], rows::stored_message)
             }
             None => {
                 let sql = concat!(
@@ -330,13 +331,14 @@ fn place_after(number: OrganizationNumber, after: u64) -> Option<i64> {
     (ordinal <= last).then(|| number.place(ordinal))
 }
 
-fn number_of_message(
+/// Where a message stands among others: when it was owed, and its number.
+fn place_of_message(
     reader: &Reader,
     organization: Option<OrganizationNumber>,
     id: MessageId,
-) -> Result<Option<i64>, Error> {
-    let mut statement = reader.prepare("select number from outbox where organization = ?1 and id = ?2")?;
-    Ok(statement.query_row(params![organization, id.as_str()], |row| row.get(0)).optional()?)
+) -> Result<Option<(i64, i64)>, Error> {
+    let mut statement = reader.prepare("select created_at, number from outbox where organization = ?1 and id = ?2")?;
+    Ok(statement.query_row(params![organization, id.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
 }
 
 /// Writes down an attempt: a new one, or how one that had begun went on.

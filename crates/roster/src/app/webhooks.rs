@@ -19,7 +19,7 @@ pub struct NewWebhook {
     pub url: WebhookUrl,
     /// What it is for; may be empty.
     pub description: Description,
-    /// What it hears of; empty: of everything.
+    /// What it hears of; empty: of everything. Each counts once.
     pub events: Vec<Action>,
 }
 
@@ -63,11 +63,17 @@ impl App {
             return Err(Error::TooManyWebhooks);
         }
         let now = self.clock.now();
+        let mut events = Vec::with_capacity(new.events.len());
+        for action in new.events {
+            if !events.contains(&action) {
+                events.push(action);
+            }
+        }
         let webhook = Webhook {
             id: self.ids.webhook(),
             url: new.url,
             description: new.description,
-            events: new.events,
+            events,
             state: State::Active,
             secret: self.ids.webhook_secret(),
             old_secret: None,

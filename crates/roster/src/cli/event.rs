@@ -1,4 +1,4 @@
-//! `roster event`: what happened in an organization.
+//! `roster event`: what happened in an organization, in its order.
 
 use clap::Subcommand;
 use roster_directory::{EventId, OrganizationId};
@@ -8,13 +8,13 @@ use crate::app::App;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum EventCommand {
-    /// List events in their order: id, when, type, what it happened to
+    /// List events, oldest first: when, type, what it happened to, id
     List {
         /// The organization they happened in
         #[arg(long)]
         org: OrganizationId,
-        /// Only those after this event, evt_…
-        #[arg(long)]
+        /// Only those after this one, evt_…
+        #[arg(long, value_name = "ID")]
         after: Option<EventId>,
         /// How many at most
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -26,9 +26,11 @@ impl EventCommand {
     pub(super) async fn run(self, app: &App) -> anyhow::Result<()> {
         let EventCommand::List { org, after, limit } = self;
         let caller = operator_of(app, org).await?;
-        let page = found(app.events(&caller, after, limit).await, || "it is an event of another organization".into())?;
-        for (id, event) in page.events {
-            row([&id, &event.at, &event.action.as_str(), &event.target])?;
+        let page = app.events(&caller, after, limit).await;
+        let missing =
+            || format!("the organization has no event {}", after.map(|id| id.to_string()).unwrap_or_default());
+        for (id, event) in found(page, missing)?.events {
+            row([&event.at, &event.action.as_str(), &event.target, &id])?;
         }
         Ok(())
     }

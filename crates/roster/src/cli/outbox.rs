@@ -1,5 +1,6 @@
 //! `roster outbox`: messages that are owed, and what became of them.
 
+use anyhow::Context;
 use clap::Subcommand;
 use roster_directory::{
     MessageId, OrganizationId,
@@ -12,30 +13,30 @@ use crate::app::App;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Outbox {
-    /// List messages, oldest first: id, organization, kind, what it is about, since when, state, attempts, next attempt
+    /// List messages, oldest first: id, organization, kind, about what, since when, state, attempts, when it is due next
     List {
         /// Only this organization's
         #[arg(long)]
         org: Option<OrganizationId>,
-        /// Only those in this state: owed, sending, delivered, failed, unknown, dropped or all
-        #[arg(long, default_value = "owed", value_parser = state)]
-        state: AnyState,
+        /// owed, sending, delivered, failed, unknown, dropped, or all
+        #[arg(long, default_value = "owed", value_parser = state_or_all)]
+        state: Asked,
         /// How many at most
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         limit: u32,
     },
-    /// Show a message, and every attempt at it: when, what it came to, status, milliseconds, why
+    /// Show a message, and a line for each attempt at it: when, outcome, status, milliseconds, note
     Show {
-        /// The organization that owes it
+        /// The organization it belongs to
         #[arg(long)]
         org: OrganizationId,
         /// The message's id, msg_…
         id: MessageId,
     },
-    /// Owe a message once more: one that failed or was dropped, or of which nobody knows whether it arrived. It may
-    /// arrive twice
+    /// Owe a message once more that was given up, dropped or delivered, or of which it is unknown whether it arrived.
+    /// It may arrive twice
     Retry {
-        /// The organization that owes it
+        /// The organization it belongs to
         #[arg(long)]
         org: OrganizationId,
         /// The message's id, msg_…
@@ -43,7 +44,7 @@ pub(super) enum Outbox {
     },
     /// Owe a message no more
     Drop {
-        /// The organization that owes it
+        /// The organization it belongs to
         #[arg(long)]
         org: OrganizationId,
         /// The message's id, msg_…
@@ -51,62 +52,85 @@ pub(super) enum Outbox {
     },
 }
 
-/// A state, or all of them.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct AnyState(Option<State>);
-
 impl Outbox {
     pub(super) async fn run(self, app: &App) -> anyhow::Result<()> {
-        let none = |id: MessageId| move || format!("the organization has no message {id}");
         match self {
             Outbox::List { org, state, limit } => {
                 if let Some(org) = org {
                     operator_of(app, org).await?;
                 }
                 let filter = Filter { organization: org, state: state.0, ..Filter::default() };
-                for message in app.store().messages(filter, limit).await? {
-                    line(&message)?;
+                for stored in app.store().messages(filter, limit).await? {
+                    let (id, content, at) = (stored.message.id, stored.message.content, stored.message.at);
+                    let about = or_dash(Some(content.about()).filter(|about| !about.is_empty()));
+                    row([
+                        &id,
+                        &stored.organization,
+                        &content.kind().as_str(),
+                        &about,
+                        &at,
+                        &stored.state.as_str(),
+                        &stored.attempts,
+                        &next_due(&stored),
+                    ])?;
                 }
             }
             Outbox::Show { org, id } => {
                 let caller = operator_of(app, org).await?;
-                let (message, attempts) = found(app.message(&caller, id).await, none(id))?;
-                line(&message)?;
-                attempts.iter().try_for_each(attempt)?;
+                let (stored, attempts) = found(app.message(&caller, id).await, || missing(id))?;
+                let content = stored.message.content;
+                row([&"id", &id])?;
+                row([&"kind", &content.kind().as_str()])?;
+                row([&"about", &or_dash(Some(content.about()).filter(|about| !about.is_empty()))])?;
+                row([&"webhook", &or_dash(content.webhook())])?;
+                row([&"since", &stored.message.at])?;
+                row([&"state", &stored.state.as_str()])?;
+                row([&"due", &next_due(&stored)])?;
+                row([&"gatewayId", &or_dash(stored.reference.as_ref())])?;
+                for attempt in &attempts {
+                    attempted(attempt)?;
+                }
             }
             Outbox::Retry { org, id } => {
                 let caller = operator_of(app, org).await?;
-                found(app.retry_message(&caller, id).await, none(id))?;
-                say(format_args!("owed once more {id}"))?;
+                let retried = found(app.retry_message(&caller, id).await, || missing(id));
+                retried.with_context(|| format!("cannot retry {id}"))?;
+                say(format_args!("retried message {id}"))?;
             }
             Outbox::Drop { org, id } => {
                 let caller = operator_of(app, org).await?;
-                found(app.drop_message(&caller, id).await, none(id))?;
-                say(format_args!("dropped {id}"))?;
+                let dropped = found(app.drop_message(&caller, id).await, || missing(id));
+                dropped.with_context(|| format!("cannot drop {id}"))?;
+                say(format_args!("dropped message {id}"))?;
             }
         }
         Ok(())
     }
 }
 
-/// A message as a line.
-pub(super) fn line(stored: &StoredMessage) -> std::io::Result<()> {
-    let (id, content, at) = (stored.message.id, &stored.message.content, stored.message.at);
-    let waits = matches!(stored.state, State::Owed | State::Sending);
-    let next = or_dash(waits.then_some(stored.due_at));
-    let about = or_dash(Some(content.about()).filter(|about| !about.is_empty()));
-    let (kind, state) = (content.kind().as_str(), stored.state.as_str());
-    row([&id, &stored.organization, &kind, &about, &at, &state, &stored.attempts, &next])
+fn missing(id: MessageId) -> String {
+    format!("the organization has no message {id}")
 }
 
-fn attempt(attempt: &Attempt) -> std::io::Result<()> {
-    row([&attempt.at, &attempt.outcome.as_str(), &or_dash(attempt.status), &attempt.millis, &attempt.note])
+pub(super) fn state(text: &str) -> Result<State, String> {
+    State::parse(text).ok_or_else(|| format!("one of {}", State::ALL.map(State::as_str).join(", ")))
 }
 
-fn state(text: &str) -> Result<AnyState, String> {
-    if text == "all" {
-        return Ok(AnyState(None));
-    }
-    let names = || State::ALL.map(State::as_str).join(", ");
-    State::parse(text).map(|state| AnyState(Some(state))).ok_or_else(|| format!("one of {}, all", names()))
+fn state_or_all(text: &str) -> Result<Asked, String> {
+    let asked = if text == "all" { Ok(Asked(None)) } else { state(text).map(|state| Asked(Some(state))) };
+    asked.map_err(|why| why + ", all")
+}
+
+/// One state, or all of them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked(Option<State>);
+
+/// When something is done about it again by itself.
+pub(super) fn next_due(stored: &StoredMessage) -> String {
+    or_dash((stored.state == State::Owed).then_some(stored.due_at))
+}
+
+fn attempted(attempt: &Attempt) -> std::io::Result<()> {
+    let (status, note) = (or_dash(attempt.status), or_dash(Some(&attempt.note).filter(|note| !note.is_empty())));
+    row([&"attempt", &attempt.at, &attempt.outcome.as_str(), &status, &attempt.millis, &note])
 }

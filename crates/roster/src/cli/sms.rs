@@ -1,6 +1,6 @@
 //! `roster sms`: how an organization's text messages read, and who may be sent any.
 
-use clap::Subcommand;
+use clap::{ArgGroup, Args, Subcommand};
 use roster_directory::{
     OrganizationId, UserId,
     phone::PhoneNumber,
@@ -11,103 +11,133 @@ use super::{checked, found, operator_of, or_dash, row, say};
 use crate::{app::App, deliver::phone};
 
 #[derive(Debug, Subcommand)]
-pub(super) enum SmsCommand {
-    /// Show how the organization's text messages read: version, when set, limit an hour, template, consent wording
+pub(super) enum Sms {
+    /// Show how the organization's text messages read
     Show {
-        /// The organization they come from
+        /// The organization that sends them
         #[arg(long)]
         org: OrganizationId,
     },
-    /// Change how they read. What is not given stays as it is; each change is a new version, and consents name theirs
-    Set {
-        /// The organization they come from
-        #[arg(long)]
-        org: OrganizationId,
-        /// What a new user is greeted with; {organization} and {firstName} are filled in
-        #[arg(long, value_parser = checked::<Template>)]
-        template: Option<Template>,
-        /// What people agree to when shouldSendSMS is set, as the form says it
-        #[arg(long, value_parser = checked::<ConsentWording>)]
-        wording: Option<ConsentWording>,
-        /// Text messages an hour at most; never more than the server allows
-        #[arg(long, value_name = "N")]
-        hourly: Option<u32>,
-    },
-    /// Show what is known of whether a user may be sent any: when, yes or no, by whom, wording's version, reference
+    Set(Set),
+    /// Show what is kept of whether a user may be sent text messages, oldest first (when, who it was said of, what, by
+    /// whom, under which version of the wording, in which request or message), and whether they may be now
     Consent {
-        /// The organization of the user
+        /// The organization the user belongs to
         #[arg(long)]
         org: OrganizationId,
-        /// The user's id, usr_…
-        user: UserId,
+        /// The user's publicId, usr_…
+        id: UserId,
     },
-    /// Write down that the holder of a number wants no text messages, from no organization here
+    /// Write down that the holder of a number wants no text messages, from no organization of this server
     Stop {
-        /// The number
+        /// The number, best as +14155550123
         #[arg(value_parser = number)]
-        number: String,
+        number: Number,
     },
     /// Write down that the holder of a number wants text messages again
     Start {
-        /// The number
+        /// The number, best as +14155550123
         #[arg(value_parser = number)]
-        number: String,
+        number: Number,
     },
 }
 
-impl SmsCommand {
+/// Change how the organization's text messages read; what is not given stays as it is
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("what").required(true).multiple(true).args(["template", "wording", "hourly"]))]
+pub(super) struct Set {
+    /// The organization that sends them
+    #[arg(long)]
+    org: OrganizationId,
+    /// What a new user is greeted with; {organization} and {firstName} stand for what they say
+    #[arg(long, value_name = "TEXT", value_parser = checked::<Template>)]
+    template: Option<Template>,
+    /// The words under which people agree to text messages, as the clinic's form has them
+    #[arg(long, value_name = "TEXT", value_parser = checked::<ConsentWording>)]
+    wording: Option<ConsentWording>,
+    /// Text messages an hour, at most; never more than the server allows. 0: none
+    #[arg(long, value_name = "N")]
+    hourly: Option<u32>,
+}
+
+/// A number in E.164 form.
+#[derive(Debug, Clone)]
+pub(super) struct Number(String);
+
+fn number(text: &str) -> Result<Number, String> {
+    let given = checked::<PhoneNumber>(text)?;
+    phone::e164(&given).map(Number).ok_or_else(|| "no text message can reach this number".to_owned())
+}
+
+impl Sms {
     pub(super) async fn run(self, app: &App) -> anyhow::Result<()> {
         match self {
-            SmsCommand::Show { org } => {
-                let caller = operator_of(app, org).await?;
-                let versioned = app.sms_setting(&caller).await?;
-                let version = versioned.as_ref().map_or(0, |versioned| versioned.version);
-                let set_at = or_dash(versioned.as_ref().map(|versioned| versioned.setting.at));
-                let setting = versioned.map(|versioned| versioned.setting).unwrap_or_default();
-                let wording = or_dash(setting.wording.as_ref().map(|wording| wording.as_str()));
-                row([&version, &set_at, &or_dash(setting.hourly), &setting.template.as_str(), &wording])?;
+            Sms::Show { org } => show(app, org).await,
+            Sms::Set(set) => set.run(app).await,
+            Sms::Consent { org, id } => consent(app, org, id).await,
+            Sms::Stop { number } => {
+                record(app, &number, true).await?;
+                Ok(say(format_args!("stopped text messages to {}", number.0))?)
             }
-            SmsCommand::Set { org, template, wording, hourly } => {
-                let caller = operator_of(app, org).await?;
-                let before = app.sms_setting(&caller).await?;
-                let version = before.as_ref().map_or(0, |before| before.version);
-                let before = before.map(|before| before.setting).unwrap_or_default();
-                let setting = Setting {
-                    template: template.unwrap_or(before.template),
-                    wording: wording.or(before.wording),
-                    hourly: hourly.or(before.hourly),
-                    at: before.at,
-                };
-                app.set_sms(&caller, setting).await?;
-                say(format_args!("set version {}", version + 1))?;
-            }
-            SmsCommand::Consent { org, user } => {
-                let caller = operator_of(app, org).await?;
-                let history = app.consent_of(&caller, user).await;
-                let history = found(history, || format!("the organization has no user {user}"))?;
-                let yes = |given: bool| if given { "yes" } else { "no" };
-                for consent in &history.said_of_user {
-                    row([&consent.at, &yes(consent.given), &consent.by, &consent.wording, &consent.reference])?;
-                }
-                for stop in &history.said_by_phone {
-                    row([&stop.at, &yes(!stop.stopped), &stop.by, &"-", &stop.reference])?;
-                }
-                say(format_args!("may be sent text messages: {}", yes(history.may_be_sent)))?;
-            }
-            SmsCommand::Stop { number } => {
-                app.record_stop(&number, true, "cli", app.ids().request().as_str()).await?;
-                say(format_args!("no more text messages to {number}"))?;
-            }
-            SmsCommand::Start { number } => {
-                app.record_stop(&number, false, "cli", app.ids().request().as_str()).await?;
-                say(format_args!("text messages again to {number}"))?;
+            Sms::Start { number } => {
+                record(app, &number, false).await?;
+                Ok(say(format_args!("started text messages to {}", number.0))?)
             }
         }
-        Ok(())
     }
 }
 
-fn number(text: &str) -> Result<String, String> {
-    let given = PhoneNumber::parse(text).map_err(|flaw| flaw.message.into_owned())?;
-    phone::e164(&given).ok_or_else(|| "a number that a text message can reach, as +14155550123".to_owned())
+impl Set {
+    async fn run(self, app: &App) -> anyhow::Result<()> {
+        let caller = operator_of(app, self.org).await?;
+        let current = app.sms_setting(&caller).await?.map(|versioned| versioned.setting).unwrap_or_default();
+        let setting = Setting {
+            template: self.template.unwrap_or(current.template),
+            wording: self.wording.or(current.wording),
+            hourly: self.hourly.or(current.hourly),
+            at: current.at,
+        };
+        app.set_sms(&caller, setting).await?;
+        show(app, self.org).await
+    }
+}
+
+async fn show(app: &App, org: OrganizationId) -> anyhow::Result<()> {
+    let caller = operator_of(app, org).await?;
+    let versioned = app.sms_setting(&caller).await?;
+    let (version, set_at) = match &versioned {
+        Some(versioned) => (versioned.version, Some(versioned.setting.at)),
+        None => (0, None),
+    };
+    let setting = versioned.map(|versioned| versioned.setting).unwrap_or_default();
+    row([&"version", &version])?;
+    row([&"since", &or_dash(set_at)])?;
+    row([&"template", &setting.template.as_str()])?;
+    row([&"wording", &or_dash(setting.wording.as_ref().map(ConsentWording::as_str))])?;
+    row([&"hourly", &or_dash(setting.hourly)])?;
+    Ok(())
+}
+
+async fn consent(app: &App, org: OrganizationId, id: UserId) -> anyhow::Result<()> {
+    let caller = operator_of(app, org).await?;
+    let history = found(app.consent_of(&caller, id).await, || format!("the organization has no user {id}"))?;
+    let mut said = Vec::new();
+    for consent in &history.said_of_user {
+        let what = if consent.given { "agreed" } else { "withdrawn" };
+        said.push((consent.at, "user", what, &consent.by, Some(consent.wording), &consent.reference));
+    }
+    for stop in &history.said_by_phone {
+        let what = if stop.stopped { "stop" } else { "start" };
+        said.push((stop.at, "phone", what, &stop.by, None, &stop.reference));
+    }
+    said.sort_by_key(|(at, ..)| *at);
+    for (at, whose, what, by, wording, reference) in said {
+        row([&at, &whose, &what, by, &or_dash(wording), reference])?;
+    }
+    say(format_args!("may be sent text messages: {}", if history.may_be_sent { "yes" } else { "no" }))?;
+    Ok(())
+}
+
+async fn record(app: &App, number: &Number, stopped: bool) -> anyhow::Result<()> {
+    Ok(app.record_stop(&number.0, stopped, "cli", app.ids().request().as_str()).await?)
 }

@@ -1,58 +1,69 @@
-//! `roster webhook`: who is told what happened in an organization.
+//! `roster webhook`: the addresses that hear of what happens in an organization.
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use roster_directory::{
-    EventId, OrganizationId, WebhookId,
+    EventId, OrganizationId, Webhook, WebhookId,
     audit::Action,
+    outbox::{Content, State},
     webhook::{Description, WebhookUrl},
 };
 use roster_store::outbox::Filter;
 
-use super::{checked, found, operator_of, or_dash, outbox, row, say};
+use super::{
+    checked, found, operator_of, or_dash,
+    outbox::{next_due, state},
+    row, say,
+};
 use crate::app::{App, NewWebhook};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum WebhookCommand {
-    /// Make a webhook; its secret is the last word printed, and is shown this once
+    /// Make a webhook, which hears of what happens from now on; its secret is the last word printed, and is never shown
+    /// again
     Create {
-        /// The organization whose events it hears of
+        /// The organization it hears of
         #[arg(long)]
         org: OrganizationId,
-        /// A type of event to hear of, as user.created; may be given several times. Without it, all
-        #[arg(long = "event", value_name = "TYPE", value_parser = event_type)]
-        events: Vec<Action>,
-        /// What it is for
-        #[arg(long, value_parser = checked::<Description>)]
-        description: Option<Description>,
-        /// Where its receiver is
+        /// Where its receiver is: https://…
         #[arg(value_parser = checked::<WebhookUrl>)]
         url: WebhookUrl,
+        /// What it hears of, for example user.created; may be given several times. Without it, of everything
+        #[arg(long, value_name = "TYPE", value_parser = event_type)]
+        event: Vec<Action>,
+        /// What it is for, at most 200 characters
+        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true,
+              value_parser = checked::<Description>)]
+        description: Description,
     },
-    /// List webhooks: id, state, when created, what they hear of, address, description
+    /// List webhooks: id, state, when made, what they hear of, where their receiver is, what they are for
     List {
-        /// The organization whose events they hear of
+        /// The organization they hear of
         #[arg(long)]
         org: OrganizationId,
     },
-    /// Tell it nothing until it is resumed
+    /// Tell a webhook nothing more until it is resumed
     Pause(One),
-    /// Tell it again, from where it was
+    /// Tell a webhook again, first what happened meanwhile
     Resume(One),
-    /// End it; what it is still owed is dropped
+    /// End a webhook; what it is still owed is dropped
     Delete(One),
-    /// Make a new secret; it is the last word printed. The one before is used beside it for 24 hours
+    /// Make a new secret; it is the last word printed, and is never shown again. The old one signs beside it for 24 hours
     Rotate(One),
-    /// Send it a test
+    /// Send a webhook something to try it with; the delivery's id is the last word printed
     Test(One),
-    /// List what it was told or is to be told, newest first, as `roster outbox list` does
+    /// List what a webhook was told or is to be told, newest first: id, kind, event, state, attempts, since when, when it
+    /// is tried next
     Deliveries {
         #[command(flatten)]
         one: One,
+        /// Only those that are owed, delivered, failed or dropped
+        #[arg(long, value_parser = state)]
+        state: Option<State>,
         /// How many at most
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         limit: u32,
     },
-    /// Tell it of an event once more
+    /// Tell a webhook of an event once more; the delivery's id is the last word printed
     Replay {
         #[command(flatten)]
         one: One,
@@ -61,10 +72,10 @@ pub(super) enum WebhookCommand {
     },
 }
 
-/// One webhook of an organization.
-#[derive(Debug, clap::Args)]
+/// Which webhook.
+#[derive(Debug, Args)]
 pub(super) struct One {
-    /// The organization whose events it hears of
+    /// The organization it hears of
     #[arg(long)]
     org: OrganizationId,
     /// The webhook's id, whk_…
@@ -73,20 +84,17 @@ pub(super) struct One {
 
 impl WebhookCommand {
     pub(super) async fn run(self, app: &App) -> anyhow::Result<()> {
-        let none = |id: WebhookId| move || format!("the organization has no webhook {id}");
         match self {
-            WebhookCommand::Create { org, events, description, url } => {
+            WebhookCommand::Create { org, url, event, description } => {
                 let caller = operator_of(app, org).await?;
-                let description = description.unwrap_or_else(|| Description::from_stored(""));
-                let webhook = app.create_webhook(&caller, NewWebhook { url, description, events }).await?;
-                eprintln!("The secret is shown this once: keep it where secrets are kept.");
-                say(format_args!("created webhook {} {}", webhook.id, webhook.secret.reveal()))?;
+                let new = NewWebhook { url, description, events: event };
+                let webhook = app.create_webhook(&caller, new).await?;
+                show_once("created", &webhook)?;
             }
             WebhookCommand::List { org } => {
-                let caller = operator_of(app, org).await?;
-                for webhook in app.webhooks(&caller).await? {
-                    let events: Vec<_> = webhook.events.iter().map(|event| event.as_str()).collect();
-                    let events = if events.is_empty() { "all".to_owned() } else { events.join(",") };
+                for webhook in app.webhooks(&operator_of(app, org).await?).await? {
+                    let events: Vec<_> = webhook.events.iter().map(|action| action.as_str()).collect();
+                    let events = if events.is_empty() { "everything".to_owned() } else { events.join(",") };
                     let description = or_dash(Some(webhook.description.as_str()).filter(|text| !text.is_empty()));
                     let (state, url) = (webhook.state.as_str(), webhook.url.as_str());
                     row([&webhook.id, &state, &webhook.created_at, &events, &url, &description])?;
@@ -94,44 +102,70 @@ impl WebhookCommand {
             }
             WebhookCommand::Pause(One { org, id }) => {
                 let caller = operator_of(app, org).await?;
-                found(app.pause_webhook(&caller, id).await, none(id))?;
+                found(app.pause_webhook(&caller, id).await, || missing(id))?;
                 say(format_args!("paused webhook {id}"))?;
             }
             WebhookCommand::Resume(One { org, id }) => {
                 let caller = operator_of(app, org).await?;
-                found(app.resume_webhook(&caller, id).await, none(id))?;
+                found(app.resume_webhook(&caller, id).await, || missing(id))?;
                 say(format_args!("resumed webhook {id}"))?;
             }
             WebhookCommand::Delete(One { org, id }) => {
                 let caller = operator_of(app, org).await?;
-                found(app.delete_webhook(&caller, id).await, none(id))?;
+                found(app.delete_webhook(&caller, id).await, || missing(id))?;
                 say(format_args!("deleted webhook {id}"))?;
             }
             WebhookCommand::Rotate(One { org, id }) => {
                 let caller = operator_of(app, org).await?;
-                let webhook = found(app.rotate_webhook(&caller, id).await, none(id))?;
-                eprintln!("The secret is shown this once: keep it where secrets are kept.");
-                say(format_args!("rotated webhook {id} {}", webhook.secret.reveal()))?;
+                let webhook = found(app.rotate_webhook(&caller, id).await, || missing(id))?;
+                show_once("rotated", &webhook)?;
             }
             WebhookCommand::Test(One { org, id }) => {
                 let caller = operator_of(app, org).await?;
-                let message = found(app.test_webhook(&caller, id).await, none(id))?;
-                say(format_args!("test is owed {message}"))?;
+                let message = found(app.test_webhook(&caller, id).await, || missing(id))?;
+                say(format_args!("created delivery {message}"))?;
             }
-            WebhookCommand::Deliveries { one: One { org, id }, limit } => {
+            WebhookCommand::Deliveries { one: One { org, id }, state, limit } => {
                 let caller = operator_of(app, org).await?;
-                let deliveries = found(app.deliveries(&caller, id, Filter::default(), limit).await, none(id))?;
-                deliveries.iter().try_for_each(outbox::line)?;
+                let filter = Filter { state, ..Filter::default() };
+                let deliveries = found(app.deliveries(&caller, id, filter, limit).await, || missing(id))?;
+                for stored in deliveries {
+                    let content = stored.message.content;
+                    let event = match content {
+                        Content::Event(_, event) => Some(event),
+                        Content::WebhookTest(_) | Content::WelcomeSms(_) => None,
+                    };
+                    row([
+                        &stored.message.id,
+                        &content.kind().as_str(),
+                        &or_dash(event),
+                        &stored.state.as_str(),
+                        &stored.attempts,
+                        &stored.message.at,
+                        &next_due(&stored),
+                    ])?;
+                }
             }
             WebhookCommand::Replay { one: One { org, id }, event } => {
                 let caller = operator_of(app, org).await?;
-                let replayed = app.replay_event(&caller, id, event).await;
-                let message = found(replayed, || format!("the organization has no webhook {id}, or no event {event}"))?;
-                say(format_args!("owed once more {message}"))?;
+                found(app.webhook(&caller, id).await, || missing(id))?;
+                let message = app.replay_event(&caller, id, event).await;
+                let message = found(message, || format!("the organization has no event {event} to be told of"))?;
+                say(format_args!("created delivery {message}"))?;
             }
         }
         Ok(())
     }
+}
+
+fn show_once(done: &str, webhook: &Webhook) -> anyhow::Result<()> {
+    eprintln!("The secret is shown this once: give it to the receiver.");
+    say(format_args!("{done} webhook {} {}", webhook.id, webhook.secret.reveal()))?;
+    Ok(())
+}
+
+fn missing(id: WebhookId) -> String {
+    format!("the organization has no webhook {id}")
 }
 
 fn event_type(text: &str) -> Result<Action, String> {

@@ -5,7 +5,7 @@ pub(crate) mod error;
 mod events;
 mod me;
 mod openapi;
-mod query;
+mod params;
 mod role;
 pub(crate) mod users;
 mod webhooks;
@@ -25,6 +25,8 @@ use super::{Shared, json_headers};
 
 pub use openapi::openapi;
 
+use webhooks::deliveries;
+
 /// Everything below `/api/v1`.
 pub(crate) fn routes() -> Router<Arc<Shared>> {
     Router::new()
@@ -33,14 +35,14 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/me", get(me::get_me))
         .route("/events", get(events::list_events))
         .route("/webhooks", post(webhooks::create_webhook).get(webhooks::list_webhooks))
-        .route("/webhooks/{webhookId}", get(webhooks::get_webhook).delete(webhooks::delete_webhook))
-        .route("/webhooks/{webhookId}/pause", post(webhooks::pause_webhook))
-        .route("/webhooks/{webhookId}/resume", post(webhooks::resume_webhook))
-        .route("/webhooks/{webhookId}/rotate", post(webhooks::rotate_webhook))
-        .route("/webhooks/{webhookId}/test", post(webhooks::test_webhook))
-        .route("/webhooks/{webhookId}/replay", post(webhooks::replay_event))
-        .route("/webhooks/{webhookId}/deliveries", get(webhooks::list_deliveries))
-        .route("/webhooks/{webhookId}/deliveries/{deliveryId}", get(webhooks::get_delivery))
+        .route("/webhooks/{publicId}", get(webhooks::get_webhook).delete(webhooks::delete_webhook))
+        .route("/webhooks/{publicId}/pause", post(webhooks::pause_webhook))
+        .route("/webhooks/{publicId}/resume", post(webhooks::resume_webhook))
+        .route("/webhooks/{publicId}/rotate", post(webhooks::rotate_webhook))
+        .route("/webhooks/{publicId}/test", post(deliveries::test_webhook))
+        .route("/webhooks/{publicId}/replay", post(deliveries::replay_event))
+        .route("/webhooks/{publicId}/deliveries", get(deliveries::list_deliveries))
+        .route("/webhooks/{publicId}/deliveries/{deliveryId}", get(deliveries::get_delivery))
 }
 
 pub(crate) fn json(body: &impl Serialize) -> Response {

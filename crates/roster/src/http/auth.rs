@@ -77,7 +77,7 @@ impl FromRequestParts<Arc<Shared>> for Reader {
     }
 }
 
-/// A caller who may see and change where the organization's events go.
+/// A caller who may manage webhooks: anybody else is refused before anything that was sent is looked at.
 pub(crate) struct Manager(pub(crate) Caller);
 
 impl FromRequestParts<Arc<Shared>> for Manager {

@@ -1,6 +1,7 @@
 //! The API, by the shape of its URLs.
 
 mod auth;
+mod events;
 mod http;
 mod me;
 mod openapi;
@@ -8,3 +9,4 @@ mod roles;
 mod tenants;
 pub(crate) mod together;
 mod users;
+mod webhooks;

@@ -3,9 +3,12 @@
 mod command;
 mod database;
 pub(crate) mod demo;
+mod event;
 mod key;
 mod org;
 mod outbox;
 mod payor;
 mod policy;
+mod sms;
 mod user;
+mod webhook;

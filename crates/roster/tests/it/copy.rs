@@ -62,13 +62,13 @@ fn a_copy_is_the_same_directory_and_goes_on() {
     assert_snapshot!(counts.join("\n"), @r"
     organizations	7
     keys	8
-    payors	18
+    payors	22
     users	1563
-    audit entries	1597
-    attempts	0
-    webhooks	0
-    SMS settings	0
-    opt-outs	0
+    audit entries	1615
+    attempts	18
+    webhooks	2
+    SMS settings	4
+    opt-outs	10
     ");
 }
 

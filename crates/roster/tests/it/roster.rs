@@ -206,6 +206,22 @@ impl<'a> Client<'a> {
         self.roster.send(request.expect("a request")).await
     }
 
+    /// A POST that says nothing more.
+    pub(crate) async fn act(&self, path: &str) -> Answer {
+        self.roster.send(self.request("POST", path).body(Body::empty()).expect("a request")).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.roster.send(self.request("DELETE", path).body(Body::empty()).expect("a request")).await
+    }
+
+    /// Creates a webhook and returns its publicId.
+    pub(crate) async fn webhook(&self, url: &str) -> String {
+        let answer = self.post("/api/v1/webhooks", serde_json::json!({ "url": url })).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer}");
+        answer.body["webhook"]["publicId"].as_str().expect("a publicId").to_owned()
+    }
+
     /// Creates a user and returns its publicId.
     pub(crate) async fn create(&self, body: Value) -> String {
         let answer = self.post("/api/v1/users", body).await;

@@ -218,6 +218,19 @@ fn what_the_documents_point_to_is_there() {
     assert!(dangling.is_empty(), "{dangling:#?}");
 }
 
+#[test]
+fn the_schedule_that_is_published_is_the_one_that_is_kept() {
+    let text = fs::read_to_string(root().join("docs/webhooks.md")).expect("a document");
+    let row = text.lines().find_map(|line| line.strip_prefix("| later by | ")).expect("the schedule");
+    let millis = |cell: &str| {
+        let (number, unit) = cell.trim().split_once(' ').expect("a number and a unit");
+        let unit = [("s", 1_000), ("min", 60_000), ("h", 3_600_000)].into_iter().find(|(name, _)| *name == unit);
+        number.parse::<i64>().expect("a number") * unit.expect("a unit").1
+    };
+    let published: Vec<_> = row.trim_end_matches('|').split('|').map(millis).collect();
+    assert_eq!(published, roster_directory::outbox::WEBHOOK_SCHEDULE);
+}
+
 struct Pointer<'a> {
     path: &'a str,
     in_backticks: bool,

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{
     Request,
+    body::Body as _,
     header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap},
 };
 use roster_directory::{Flaw, Issue, issue::Code};
@@ -24,6 +25,27 @@ const MAX_BYTES: usize = 64 * 1024;
 
 /// The bytes of a body that says it is JSON.
 pub(crate) struct JsonBody(pub(crate) Bytes);
+
+/// A body that says nothing: none at all, or an object, whose fields are passed over. What is sent must be JSON.
+pub(crate) struct NoFields;
+
+impl FromRequest<std::sync::Arc<Shared>> for NoFields {
+    type Rejection = Refusal;
+
+    async fn from_request(
+        request: Request<axum::body::Body>,
+        shared: &std::sync::Arc<Shared>,
+    ) -> Result<Self, Refusal> {
+        if request.body().is_end_stream() {
+            return Ok(Self);
+        }
+        let JsonBody(body) = JsonBody::from_request(request, shared).await?;
+        if !body.is_empty() {
+            Fields::read(&body, &[])?;
+        }
+        Ok(Self)
+    }
+}
 
 impl FromRequest<std::sync::Arc<Shared>> for JsonBody {
     type Rejection = Refusal;
@@ -323,20 +345,34 @@ impl Check {
         }
     }
 
+    /// An array of several words; empty if it is left out. At most `most` of them. `options` is how zod lists the words.
+    pub(crate) fn choices<T>(
+        &mut self,
+        field: &'static str,
+        value: &Value<'_>,
+        most: usize,
+        options: &str,
+        find: impl Fn(&str) -> Option<T>,
+    ) -> Vec<T> {
+        let mut chosen = Vec::new();
+        for (index, element) in self.elements(field, value, most).iter().enumerate() {
+            let found = match element {
+                Value::String(text) => find(text).ok_or_else(|| Flaw::not_one_of(options, text)),
+                other => Err(other.but_expected(options)),
+            };
+            match found {
+                Ok(found) => chosen.push(found),
+                Err(flaw) => {
+                    self.flaw::<()>(&[field, &index.to_string()], flaw);
+                }
+            }
+        }
+        chosen
+    }
+
     /// An array of strings; empty if it is left out. At most `most` of them.
     pub(crate) fn strings(&mut self, field: &'static str, value: &Value<'_>, most: usize) -> Vec<String> {
-        let elements = match value {
-            Value::Missing => return Vec::new(),
-            Value::Array(elements) => elements,
-            other => {
-                self.flaw::<()>(&[field], other.but_expected("array"));
-                return Vec::new();
-            }
-        };
-        if elements.len() > most {
-            let message = format!("Array must contain at most {most} element(s)");
-            self.flaw::<()>(&[field], Flaw::new(Code::TooBig, message));
-        }
+        let elements = self.elements(field, value, most);
         let mut strings = Vec::with_capacity(elements.len());
         for (index, element) in elements.iter().enumerate() {
             match element {
@@ -349,30 +385,20 @@ impl Check {
         strings
     }
 
-    /// An array of words, of which each is one of several; empty if it is left out. At most `most` of them; one that
-    /// stands twice is kept once.
-    pub(crate) fn choices<T: PartialEq>(
-        &mut self,
-        field: &'static str,
-        value: &Value<'_>,
-        most: usize,
-        options: &str,
-        find: impl Fn(&str) -> Option<T>,
-    ) -> Vec<T> {
-        let mut chosen = Vec::new();
-        self.strings(field, value, most);
-        let Value::Array(elements) = value else { return chosen };
-        for (index, element) in elements.iter().enumerate() {
-            let Value::String(word) = element else { continue };
-            match find(word) {
-                Some(choice) if chosen.contains(&choice) => {}
-                Some(choice) => chosen.push(choice),
-                None => {
-                    self.flaw::<()>(&[field, &index.to_string()], Flaw::not_one_of(options, word));
-                }
+    fn elements<'v, 'a>(&mut self, field: &'static str, value: &'v Value<'a>, most: usize) -> &'v [Value<'a>] {
+        let elements = match value {
+            Value::Missing => return &[],
+            Value::Array(elements) => elements,
+            other => {
+                self.flaw::<()>(&[field], other.but_expected("array"));
+                return &[];
             }
+        };
+        if elements.len() > most {
+            let message = format!("Array must contain at most {most} element(s)");
+            self.flaw::<()>(&[field], Flaw::new(Code::TooBig, message));
         }
-        chosen
+        elements
     }
 
     /// `Ok` if nothing was wrong.

@@ -91,7 +91,10 @@ fn of_app(error: Error) -> Response {
         Error::EmailTaken => invalid(&[Issue::email_taken()]),
         Error::Forbidden => plain_json(StatusCode::FORBIDDEN, br#"{"error":"Access denied"}"#),
         Error::NotFound => not_found_now(),
-        Error::TooManyWebhooks => invalid(&[Flaw::new(Code::Custom, error.to_string()).at([])]),
+        Error::TooManyWebhooks => {
+            let message = format!("An organization may have {} webhooks", roster_directory::webhook::MOST);
+            invalid(&[Flaw::new(Code::Custom, message).at([])])
+        }
         Error::NotNow(why) => invalid(&[Flaw::new(Code::Custom, why).at([])]),
         Error::Busy(cause) => {
             tracing::warn!(error = %chain(&cause), "a request was told to try again");

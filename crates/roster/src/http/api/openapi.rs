@@ -3,19 +3,14 @@
 use utoipa::{
     OpenApi,
     openapi::{
-        ArrayBuilder, ContactBuilder, Content, HeaderBuilder, Info, InfoBuilder, LicenseBuilder, ObjectBuilder, Ref,
-        RefOr, Response, ResponseBuilder, Schema, Server, ServerBuilder,
+        ArrayBuilder, ContactBuilder, Content, HeaderBuilder, HttpMethod, Info, InfoBuilder, LicenseBuilder,
+        ObjectBuilder, PathItem, Ref, RefOr, Response, ResponseBuilder, Schema, Server, ServerBuilder,
         schema::{SchemaType, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 
-use super::{
-    events::{self, EventType},
-    me,
-    role::UserRole,
-    users, webhooks,
-};
+use super::{events, me, role::UserRole, users, webhooks, webhooks::deliveries};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -23,6 +18,7 @@ use super::{
         users::create_user,
         users::list_users,
         users::get_user,
+        me::get_me,
         events::list_events,
         webhooks::create_webhook,
         webhooks::list_webhooks,
@@ -31,18 +27,17 @@ use super::{
         webhooks::pause_webhook,
         webhooks::resume_webhook,
         webhooks::rotate_webhook,
-        webhooks::test_webhook,
-        webhooks::replay_event,
-        webhooks::list_deliveries,
-        webhooks::get_delivery,
-        me::get_me
+        deliveries::test_webhook,
+        deliveries::replay_event,
+        deliveries::list_deliveries,
+        deliveries::get_delivery
     ),
-    components(schemas(UserRole, EventType)),
+    components(schemas(UserRole)),
     tags(
         (name = "users", description = "The people of your organization"),
-        (name = "events", description = "What happened in your organization, in its order"),
-        (name = "webhooks", description = "Who is told what happened in your organization"),
-        (name = "me", description = "The key that is used")
+        (name = "me", description = "The key that is used"),
+        (name = "events", description = "What happened in your organization"),
+        (name = "webhooks", description = "The addresses that are told of it; for keys of role ADMIN and HIPP_ADMIN")
     )
 )]
 struct Operations;
@@ -65,11 +60,11 @@ pub fn openapi() -> String {
     }
     components.schemas.insert("ValidationError".to_owned(), validation_error());
     for (path, item) in &mut document.paths.paths {
-        for operation in [&mut item.get, &mut item.post, &mut item.delete] {
+        let PathItem { get, post, delete, .. } = item;
+        for (method, operation) in [(HttpMethod::Get, get), (HttpMethod::Post, post), (HttpMethod::Delete, delete)] {
             let Some(operation) = operation else { continue };
-            let takes_a_body = operation.request_body.is_some();
             for (name, _) in common_responses() {
-                if answers_with(path, takes_a_body, name) {
+                if answers_with(path, &method, name) {
                     let reference = Ref::new(format!("#/components/responses/{name}"));
                     operation.responses.responses.insert(name.to_owned(), RefOr::Ref(reference));
                 }
@@ -99,14 +94,20 @@ fn join_lines(json: &str) -> String {
 const HEAD_TOO_LARGE: &str = "431";
 
 /// Which of the common answers an operation can give.
-fn answers_with(path: &str, takes_a_body: bool, status: &str) -> bool {
+fn answers_with(path: &str, method: &HttpMethod, status: &str) -> bool {
     match status {
-        // A list may be asked to go on after somebody who is not there.
-        "404" => path.contains('{') || path == "/v1/events" || (path == "/v1/users" && !takes_a_body),
-        "408" | "413" | "415" => takes_a_body,
-        "400" | "403" => path != "/v1/me",
+        // A list may be asked to go on after something that is not there.
+        "404" => path.contains('{') || (goes_on(path) && *method == HttpMethod::Get),
+        "408" | "413" | "415" => *method == HttpMethod::Post,
+        "400" => path != "/v1/me" && !(path == "/v1/webhooks" && *method == HttpMethod::Get),
+        "403" => path != "/v1/me",
         _ => true,
     }
+}
+
+/// Whether a list is read piece by piece.
+fn goes_on(path: &str) -> bool {
+    ["/v1/users", "/v1/events"].contains(&path)
 }
 
 fn info() -> Info {

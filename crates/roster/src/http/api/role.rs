@@ -57,6 +57,7 @@ impl PartialSchema for AssignableRole {
 
 impl ToSchema for AssignableRole {}
 
-fn words<const N: usize>(words: [&'static str; N]) -> ObjectBuilder {
+/// One of several words.
+pub(super) fn words<const N: usize>(words: [&'static str; N]) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).enum_values(Some(words))
 }

@@ -22,9 +22,6 @@ const BESIDE_THE_API: [(&str, &str); 7] = [
     ("POST", "/sms/inbound"),
 ];
 
-/// The id of a webhook that is not there.
-const NO_WEBHOOK: &str = "whk_000000000000";
-
 /// One operation of the document.
 struct Operation {
     method: String,
@@ -51,19 +48,38 @@ impl Operation {
         operations
     }
 
-    /// Its path, with this user, or this webhook, in it.
-    fn path_to(&self, user: &str, webhook: &str) -> String {
-        let path = self.path.replace("{publicId}", user).replace("{webhookId}", webhook);
-        let path = path.replace("{deliveryId}", "msg_000000000000");
-        assert!(!path.contains('{'), "{}: say here what stands for its parameter", self.path);
-        path
+    async fn ask(&self, roster: &Roster, client: &Client<'_>, things: &Things) -> Answer {
+        let body = self.body.as_ref().map_or(Body::empty(), |body| Body::from(body.to_string()));
+        let path = things.in_path(&self.path);
+        let request = client.request(&self.method, &path).header(CONTENT_TYPE, "application/json");
+        roster.send(request.body(body).expect("a request")).await
+    }
+}
+
+/// What an organization has: one of each that has a path of its own.
+struct Things {
+    user: String,
+    webhook: String,
+    delivery: String,
+}
+
+impl Things {
+    async fn of(admin: &Client<'_>) -> Things {
+        let ada =
+            json!({ "firstName": "Ada", "lastName": "Lovelace", "email": "ada@sunrise.example", "role": "PATIENT" });
+        let user = admin.create(ada).await;
+        let webhook = admin.webhook("https://sunrise.example/hook").await;
+        let test = admin.act(&format!("/api/v1/webhooks/{webhook}/test")).await;
+        let delivery = test.body["delivery"]["publicId"].as_str().expect("an id").to_owned();
+        Things { user, webhook, delivery }
     }
 
-    async fn ask(&self, roster: &Roster, client: &Client<'_>, (user, webhook): (&str, &str)) -> Answer {
-        let body = self.body.as_ref().map_or(Body::empty(), |body| Body::from(body.to_string()));
-        let request =
-            client.request(&self.method, &self.path_to(user, webhook)).header(CONTENT_TYPE, "application/json");
-        roster.send(request.body(body).expect("a request")).await
+    /// A documented path, with these things in it.
+    fn in_path(&self, path: &str) -> String {
+        let public_id = if path.starts_with("/api/v1/webhooks/") { &self.webhook } else { &self.user };
+        let concrete = path.replace("{publicId}", public_id).replace("{deliveryId}", &self.delivery);
+        assert!(!concrete.contains('{'), "{path}: say here what stands for its parameter");
+        concrete
     }
 }
 
@@ -82,11 +98,11 @@ async fn the_document_is_served_as_the_command_line_prints_it() {
 #[tokio::test]
 async fn no_documented_route_answers_without_a_key() {
     let roster = Roster::new();
-    let user = roster.organization("Sunrise").await.user("Ada", "Lovelace", Role::Patient).await;
+    let things = Things::of(&roster.admin().await).await;
     let operations = Operation::all();
-    assert!(operations.len() >= 4);
+    assert!(operations.len() >= 15);
     for operation in operations {
-        let answer = operation.ask(&roster, &roster.stranger(), (&user, NO_WEBHOOK)).await;
+        let answer = operation.ask(&roster, &roster.stranger(), &things).await;
         let said = (answer.status.as_u16(), answer.header("www-authenticate"), &answer.body);
         let refused = (401, "Bearer realm=\"roster\"", &json!({ "error": "API key required" }));
         assert_eq!(said, refused, "{} {}", operation.method, operation.path);
@@ -98,16 +114,17 @@ async fn no_documented_route_shows_or_changes_what_is_the_neighbors() {
     let roster = Roster::new();
     let (ours, theirs) = (roster.organization("Sunrise").await, roster.organization("Moonlight").await);
     let admin = ours.key(Role::Admin).await;
-    let ada = json!({ "firstName": "Ada", "lastName": "Lovelace", "email": "ada@sunrise.example", "role": "PATIENT" });
-    let user = admin.create(ada).await;
-    let hook = admin.post("/api/v1/webhooks", json!({ "url": "https://hooks.sunrise.example/secret" })).await;
-    let webhook = hook.body["webhook"]["publicId"].as_str().expect("an id").to_owned();
-    let before = (admin.get("/api/v1/users").await.body, admin.get("/api/v1/webhooks").await.body);
+    let things = Things::of(&admin).await;
+    let own = ["/api/v1/users", "/api/v1/webhooks", "/api/v1/events?limit=100"];
+    let mut before = Vec::new();
+    for path in own {
+        before.push(admin.get(path).await.body);
+    }
 
     let neighbor = theirs.key(Role::Admin).await;
     let ids = [ours.id().to_string(), admin.key_id().to_string()];
     for operation in Operation::all() {
-        let answer = operation.ask(&roster, &neighbor, (&user, &webhook)).await;
+        let answer = operation.ask(&roster, &neighbor, &things).await;
         let name = format!("{} {}", operation.method, operation.path);
         if operation.path.contains('{') {
             assert_eq!(answer.status, StatusCode::NOT_FOUND, "{name}");
@@ -115,11 +132,14 @@ async fn no_documented_route_shows_or_changes_what_is_the_neighbors() {
             assert_eq!(answer.status, StatusCode::OK, "{name}");
         }
         let shown = format!("{:?} {}", answer.headers, answer.body);
-        for secret in ["Sunrise", "Ada", "Lovelace", "sunrise.example", &user, &webhook, &ids[0], &ids[1]] {
+        let Things { user, webhook, delivery } = &things;
+        for secret in ["Sunrise", "Ada", "Lovelace", "sunrise.example", user, webhook, delivery, &ids[0], &ids[1]] {
             assert!(!shown.contains(secret), "{name} shows {secret}: {shown}");
         }
     }
-    assert_eq!((admin.get("/api/v1/users").await.body, admin.get("/api/v1/webhooks").await.body), before);
+    for (path, before) in own.into_iter().zip(before) {
+        assert_eq!(admin.get(path).await.body, before, "{path}");
+    }
 }
 
 /// The router cannot be asked what it serves, so its source is read: whoever adds a route adds it to the document, or
@@ -148,7 +168,7 @@ fn every_route_in_the_source_is_documented() {
 #[tokio::test]
 async fn every_path_takes_its_documented_methods_only() {
     let roster = Roster::new();
-    let user = roster.organization("Sunrise").await.user("Ada", "Lovelace", Role::Patient).await;
+    let things = Things::of(&roster.admin().await).await;
     let operations = Operation::all();
     let documented = operations.iter().map(|operation| (operation.method.as_str(), operation.path.as_str()));
     let served: Vec<_> = documented.chain(BESIDE_THE_API).collect();
@@ -157,8 +177,7 @@ async fn every_path_takes_its_documented_methods_only() {
         if expected.contains("GET") {
             expected.insert("HEAD");
         }
-        let concrete = path.replace("{publicId}", &user).replace("{file}", "index.html");
-        let concrete = concrete.replace("{webhookId}", NO_WEBHOOK).replace("{deliveryId}", "msg_000000000000");
+        let concrete = things.in_path(&path.replace("{file}", "index.html"));
         let request = Request::builder().method("PROPFIND").uri(concrete).body(Body::empty()).expect("a request");
         let answer = roster.send(request).await;
         assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
@@ -171,15 +190,23 @@ async fn every_path_takes_its_documented_methods_only() {
 #[test]
 fn what_may_be_left_out_of_a_request_may_not_be_null() {
     let document = document();
-    let schemas = &document["components"]["schemas"];
-    for (name, field) in schemas["CreateUserRequest"]["properties"].as_object().expect("fields") {
-        assert!(field["type"].is_string(), "{name}: {field}");
+    let schemas = document["components"]["schemas"].as_object().expect("schemas");
+    let requests: Vec<_> = schemas.iter().filter(|(name, _)| name.ends_with("Request")).collect();
+    assert_eq!(requests.len(), 3);
+    for (request, schema) in requests {
+        for (name, field) in schema["properties"].as_object().expect("fields") {
+            assert!(field["type"].is_string(), "{request}, {name}: {field}");
+        }
     }
-    let parameters = document["paths"]["/v1/users"]["get"]["parameters"].as_array().expect("parameters");
-    for parameter in parameters {
-        let schema = &parameter["schema"];
-        assert!(schema["type"].is_string() || schema["$ref"].is_string(), "{parameter}");
+    let mut parameters = 0;
+    for path in ["/v1/users", "/v1/events", "/v1/webhooks/{publicId}/deliveries"] {
+        for parameter in document["paths"][path]["get"]["parameters"].as_array().expect("parameters") {
+            let schema = &parameter["schema"];
+            assert!(schema["type"].is_string() || schema["$ref"].is_string(), "{parameter}");
+            parameters += 1;
+        }
     }
+    assert_eq!(parameters, 13);
 }
 
 #[test]

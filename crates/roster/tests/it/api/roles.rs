@@ -92,6 +92,83 @@ async fn whoever_may_not_create_a_technician_is_refused_the_default_role() {
     assert_eq!(answer.body["user"]["role"], "TECHNICIAN");
 }
 
+/// Which keys manage webhooks, and of whose users a key hears: a column per user, in the order of `USERS`.
+const HEARS: [(&str, bool, &str); 12] = [
+    //                              ABSCTPCCPSHH
+    ("HIPP_ADMIN", true, "eeeeeeeeeee."),
+    ("ADMIN", true, "eeeeeeeeeee."),
+    ("CLINICAL_SUPERADMIN", false, "eeeeeeeeeee."),
+    ("CLINICAL_ADMIN", false, "eeeeeeeeeee."),
+    ("SCHEDULING_MANAGER", false, "eeeeeeeeeee."),
+    ("BILLING_MANAGER", false, "eeeeeeeeeee."),
+    ("HIPP_BILLING_MANAGER", false, "eeeeeeeeeee."),
+    ("CLINICIAN", false, "...eeee....."),
+    ("PAYROLL_ADMIN", false, "eeeee..eee.."),
+    ("TECHNICIAN", false, "............"),
+    ("PATIENT", false, "............"),
+    ("CAREGIVER", false, "............"),
+];
+
+#[tokio::test]
+async fn every_key_hears_of_those_it_may_read_and_admins_of_everything_else() {
+    let roster = Roster::new();
+    let org = roster.organization("Example Organization").await;
+    let admin = org.key(Role::Admin).await;
+    let mut ids = Vec::new();
+    for user in USERS {
+        ids.push(org.user("John", "Doe", role(user)).await);
+    }
+    let webhook = admin.webhook("https://hooks.example.com/roster").await;
+    for (key, manages, hears) in HEARS {
+        let client = org.key(role(key)).await;
+        let answer = client.get("/api/v1/events?limit=100").await;
+        if !hears.contains('e') {
+            assert_eq!(answer.status, 403, "{key}");
+            continue;
+        }
+        assert_eq!(answer.status, 200, "{key}");
+        let events = answer.body["data"].as_array().expect("events");
+        let is_told_of = |id: &str| events.iter().any(|event| event["data"]["publicId"] == id);
+        let told: String = ids.iter().map(|id| if is_told_of(id) { 'e' } else { '.' }).collect();
+        assert_eq!(told, hears, "{key}");
+        assert_eq!(is_told_of(&webhook), manages, "{key}");
+        let of_others = events.iter().filter(|event| event["type"] != "user.created").count();
+        assert_eq!(of_others > 0, manages, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn only_admins_manage_webhooks() {
+    let roster = Roster::new();
+    let org = roster.organization("Example Organization").await;
+    let admin = org.key(Role::Admin).await;
+    let event = admin.get("/api/v1/events").await.body["cursor"].clone();
+    for (key, manages, _) in HEARS {
+        let webhook = admin.webhook("https://hooks.example.com/roster").await;
+        let path = format!("/api/v1/webhooks/{webhook}");
+        let test = admin.act(&format!("{path}/test")).await;
+        let delivery = test.body["delivery"]["publicId"].as_str().expect("an id");
+        let client = org.key(role(key)).await;
+        let url = json!({ "url": "https://hooks.example.com/roster" });
+        let answers = [
+            client.post("/api/v1/webhooks", url).await,
+            client.get("/api/v1/webhooks").await,
+            client.get(&path).await,
+            client.act(&format!("{path}/pause")).await,
+            client.act(&format!("{path}/resume")).await,
+            client.act(&format!("{path}/rotate")).await,
+            client.act(&format!("{path}/test")).await,
+            client.post(&format!("{path}/replay"), json!({ "event": event })).await,
+            client.get(&format!("{path}/deliveries")).await,
+            client.get(&format!("{path}/deliveries/{delivery}")).await,
+            client.delete(&path).await,
+        ];
+        let statuses: Vec<_> = answers.iter().map(|answer| answer.status.as_u16()).collect();
+        assert_eq!(statuses, [if manages { 200 } else { 403 }; 11], "{key}");
+        assert_eq!(admin.get(&path).await.status.as_u16(), if manages { 404 } else { 200 }, "{key}");
+    }
+}
+
 fn digit(status: u16, digits: [(u16, char); 3]) -> char {
     digits.into_iter().find(|(of, _)| *of == status).map_or('?', |(_, digit)| digit)
 }

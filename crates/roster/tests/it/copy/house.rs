@@ -1,5 +1,7 @@
 //! A directory with something of everything in it, and a portrait to know it by again.
 
+mod owed;
+
 use std::{fmt::Write as _, sync::Arc};
 
 use roster::app::{App, Caller, Clock, Ids, demo};
@@ -64,7 +66,10 @@ pub(crate) fn fill(url: &str, users: [usize; 2]) -> Keys {
                 app.rotate_key(&caller, rotated.id, 100 * 365 * 86_400_000).await.expect("rotated");
                 key(Role::Patient, Some(60_000)).await;
             }
-            add_users(&app, &Arc::new(caller), users, &mut chance).await;
+            let caller = Arc::new(caller);
+            owed::say_how_to_text(&app, &caller).await;
+            add_users(&app, &caller, users, &mut chance).await;
+            owed::fill(&app, &caller).await;
         }
         keys
     })
@@ -177,6 +182,7 @@ pub(crate) fn portrait(binary: &Binary, url: &str, keys: &Keys) -> Vec<String> {
             for entry in app.store().audit(organization.id, 100_000).await.expect("audit entries") {
                 writeln!(text, "{entry:?}").expect("a string");
             }
+            owed::portray(&app, organization.id, &mut text).await;
         }
     });
     let server = binary.serve(&["--database", url]);

@@ -34,7 +34,7 @@ fn the_organizations_own_template_is_used() {
     assert_eq!(gateway.taken(&phone(1)), ["Hi Canaryfirst, welcome to Example Organization"]);
     let consent = house.binary.print(["sms", "consent", "--org", &house.org, &user]);
     let columns: Vec<_> = consent.lines().next().expect("a consent").split('\t').collect();
-    assert!(columns[1] == "yes" && columns[2].starts_with("key_") && columns[3] == "1", "{consent}");
+    assert!(columns[1..3] == ["user", "agreed"] && columns[3].starts_with("key_") && columns[4] == "1", "{consent}");
     assert!(consent.ends_with("may be sent text messages: yes\n"), "{consent}");
 }
 
@@ -84,7 +84,7 @@ fn who_opted_out_at_the_gateway_is_not_sent_any_more() {
     house.wait_for("dropped", 2);
     assert_eq!(gateway.posted(&phone(1)), 1, "it was not even tried");
     let consent = house.binary.print(["sms", "consent", "--org", &house.org, &user]);
-    assert!(consent.contains("\tno\tgateway\t"), "{consent}");
+    assert!(consent.contains("\tphone\tstop\tgateway\t"), "{consent}");
     assert!(consent.ends_with("may be sent text messages: no\n"), "{consent}");
 }
 

@@ -26,7 +26,7 @@ fn attempts(house: &House, server: &crate::binary::Server, webhook: &str, state:
     loop {
         let found = deliveries(house, server, webhook);
         if let Some(delivery) = found.first().filter(|delivery| delivery["state"] == state)
-            && delivery["attemptCount"] != 0
+            && delivery["attempts"] != 0
         {
             let id = delivery["publicId"].as_str().expect("an id");
             let detail = house.get(server, &format!("/api/v1/webhooks/{webhook}/deliveries/{id}"));
@@ -84,7 +84,7 @@ fn what_failed_is_told_again_under_the_same_id() {
     assert!(received.iter().all(|told| is_genuine(&secret, told)));
     let attempts = attempts(&house, &server, &webhook, "delivered");
     let outcomes: Vec<_> = attempts.iter().map(|attempt| (&attempt["status"], &attempt["outcome"])).collect();
-    assert_eq!(outcomes, [(&json!(503), &json!("not sent")), (&json!(204), &json!("delivered"))]);
+    assert_eq!(outcomes, [(&json!(503), &json!("not_sent")), (&json!(204), &json!("delivered"))]);
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn nothing_inside_is_reached_unless_the_operator_allows_it() {
         house.ask(&server, "POST", &format!("/api/v1/webhooks/{webhook}/test"), &Value::Null);
         let attempts = attempts(&house, &server, &webhook, "owed");
         let (outcome, note) = (&attempts[0]["outcome"], attempts[0]["note"].as_str().expect("why"));
-        assert_eq!(outcome, "not sent", "{host}");
+        assert_eq!(outcome, "not_sent", "{host}");
         assert!(note.contains("may not be reached"), "{host}: {note}");
     }
     assert_eq!(receiver.connections(), 0);
@@ -170,7 +170,7 @@ fn during_a_rotation_both_secrets_hold() {
     let server = house.serve(&[]);
     let (webhook, old) = house.webhook(&server, &receiver.url("/"));
     let rotated = house.ask(&server, "POST", &format!("/api/v1/webhooks/{webhook}/rotate"), &Value::Null);
-    let new = rotated["secret"].as_str().expect("a secret");
+    let new = rotated["webhook"]["secret"].as_str().expect("a secret");
     assert_ne!(old, new);
     let user = house.user(&server, "a@example.com");
     let told = receiver.wait_until(|told| told.iter().any(|told| told.json()["data"]["publicId"] == user.as_str()));

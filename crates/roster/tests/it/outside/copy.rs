@@ -11,7 +11,7 @@ use rusqlite::Connection;
 
 use crate::{
     binary::Binary,
-    copy::{assert_alike, assert_empty, assert_goes_on, copy, fill, portrait, start_copying},
+    copy::{assert_alike, assert_empty, assert_goes_on, copy, fill, on, portrait, start_copying},
     postgres::{Cluster, new_database, program, psql},
 };
 
@@ -62,6 +62,52 @@ fn there_and_back_again_everything_is_as_it_was() {
     let later = portrait(binary, &there, &keys);
     assert_alike(&later, &portrait(binary, "sqlite:later.db", &keys));
     assert_alike(&later, &portrait(binary, &another, &keys));
+}
+
+/// A number stands for all before it, whatever the moments are: a receiver that has heard to it has heard of those.
+#[test]
+#[ignore = "needs PostgreSQL: script/test runs it"]
+fn events_keep_their_numbers_wherever_they_go() {
+    let houses = Houses::new();
+    let (binary, there) = (&houses.binary, new_database(&houses.cluster.url()));
+    fill(&houses.file(), [0, 30]);
+    copy(binary, FILE, &there);
+    // As if all had been committed in the reverse of the order they were placed in.
+    psql(
+        &there,
+        "update audit set number = feed.last + 1 - audit.number from feed where feed.organization = audit.organization",
+    );
+    let events = |url: &str| {
+        on(url, async |app| {
+            let mut told = Vec::new();
+            for organization in app.store().organizations().await.expect("organizations") {
+                let events = app.store().events(organization.id, 0, 10_000).await.expect("events");
+                told.extend(events.into_iter().map(|event| (organization.id, event)));
+            }
+            told
+        })
+    };
+    let another = new_database(&houses.cluster.url());
+    let printed = copy(binary, &there, "sqlite:back.db");
+    assert_eq!(copy(binary, &there, &another), printed, "the same counts, the same hash");
+    let again = new_database(&houses.cluster.url());
+    assert_eq!(copy(binary, "sqlite:back.db", &again), printed);
+    let back = format!("sqlite:{}", binary.path().join("back.db").display());
+    let told = events(&there);
+    assert!(told.len() > 60 && told[0].1.number == 1);
+    for url in [&back, &another, &again] {
+        assert_eq!(events(url), told, "{url}");
+    }
+    // Where they go on from: what happens next is told next.
+    for url in [&back, &another, &again] {
+        binary.print(["--database", url, "payor", "create", "--org", told[0].0.as_str(), "Next"]);
+        let of = |events: &[(roster_directory::OrganizationId, _)]| {
+            events.iter().filter(|(organization, _)| *organization == told[0].0).count()
+        };
+        let now = events(url);
+        assert_eq!(of(&now), of(&told) + 1);
+        assert_eq!(now[of(&told)].1.number, of(&told) as u64 + 1);
+    }
 }
 
 /// The database may sort text in its own way.

@@ -11,6 +11,7 @@ mod proxy;
 mod round_trips;
 mod rows;
 mod url;
+mod waiting;
 
 use std::process::Command;
 

@@ -12,7 +12,7 @@ use roster_directory::{
 
 use super::super::{
     body::{Check, Fields},
-    query::{given, one, take, whole_number},
+    params::{given, one, take, whole_number},
 };
 
 /// Payor ids one user can be created with.

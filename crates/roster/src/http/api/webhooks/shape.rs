@@ -1,29 +1,130 @@
 //! What webhooks and their deliveries look like on the wire.
 
+use std::borrow::Cow;
+
 use roster_directory::{
-    MessageId, Webhook,
-    outbox::{Attempt, Content, State},
+    Webhook,
+    outbox::{Attempt, Content, Kind, Outcome, State},
+    webhook,
 };
 use roster_store::outbox::StoredMessage;
-use serde::Serialize;
-use utoipa::{IntoParams, ToSchema};
+use serde::{Serialize, Serializer};
+use utoipa::{
+    IntoParams, PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
 
-use super::super::events::EventType;
+use super::super::{events::EventType, role::words};
 
-/// A webhook to be made. Keys that are not listed here are ignored.
+/// Whom to tell, and of what. Keys that are not listed here are ignored; `null` is not the same as leaving a key out, and
+/// is refused.
+// Values never take this shape: a body is read field by field.
 #[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
 #[expect(dead_code, reason = "it is the schema; values never take this shape")]
 pub(crate) struct CreateWebhookRequest {
-    /// Where its receiver is: https on port 443, at an address that everybody can reach; elsewhere only in networks that
-    /// the operator of the server allows. No user name, no password, no fragment
-    #[schema(max_length = 2048, examples("https://hooks.example.com/roster"))]
+    /// Where the receiver is
+    ///
+    /// `https` only, and outside, unless the server's operator allows the network that it is in. Without user name,
+    /// password and fragment; kept as the WHATWG URL Standard writes it.
+    #[schema(format = "uri", max_length = 2048, pattern = r"^https?://[^/?#@\s]+([/?][^#\s]*)?$")]
     url: String,
-    /// What it hears of; all events, if none is named
+    /// The types of event it is told; left out or empty: all of them, also those that later versions add
     #[schema(nullable = false, max_items = 15)]
     events: Option<Vec<EventType>>,
     /// What it is for
-    #[schema(nullable = false, max_length = 200)]
+    #[schema(nullable = false, max_length = 200, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     description: Option<String>,
+}
+
+/// A webhook, but for its secret.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Webhook)]
+pub(crate) struct WebhookBody<'a> {
+    /// Webhook public identifier
+    #[schema(pattern = "^whk_[a-z0-9]{12}$")]
+    public_id: &'a str,
+    /// Where the receiver is
+    url: &'a str,
+    /// What it is for
+    description: &'a str,
+    /// The types of event it is told; empty: all of them
+    events: Vec<EventType>,
+    state: WebhookState,
+    #[schema(format = DateTime)]
+    created_at: String,
+}
+
+impl<'a> WebhookBody<'a> {
+    pub(crate) fn of(webhook: &'a Webhook) -> Self {
+        Self {
+            public_id: webhook.id.as_str(),
+            url: webhook.url.as_str(),
+            description: webhook.description.as_str(),
+            events: webhook.events.iter().copied().map(EventType).collect(),
+            state: WebhookState(webhook.state),
+            created_at: webhook.created_at.to_string(),
+        }
+    }
+}
+
+/// A webhook, and the secret that its messages are signed with.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct WebhookWithSecret<'a> {
+    /// Webhook public identifier
+    #[schema(pattern = "^whk_[a-z0-9]{12}$")]
+    public_id: &'a str,
+    /// Where the receiver is
+    url: &'a str,
+    /// What it is for
+    description: &'a str,
+    /// The types of event it is told; empty: all of them
+    events: Vec<EventType>,
+    state: WebhookState,
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// What messages are signed with: `whsec_` and base64, as the libraries of Standard Webhooks take it. Never shown
+    /// again
+    secret: String,
+}
+
+impl<'a> WebhookWithSecret<'a> {
+    pub(crate) fn of(webhook: &'a Webhook) -> Self {
+        let WebhookBody { public_id, url, description, events, state, created_at } = WebhookBody::of(webhook);
+        let secret = webhook.secret.reveal();
+        Self { public_id, url, description, events, state, created_at, secret }
+    }
+}
+
+/// A webhook with its secret, and what was done.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WebhookSecretShown<'a> {
+    #[schema(examples("Webhook created successfully"))]
+    pub(crate) message: &'static str,
+    pub(crate) webhook: WebhookWithSecret<'a>,
+}
+
+/// A webhook as it is now, and what was done.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WebhookChanged<'a> {
+    #[schema(examples("Webhook paused successfully"))]
+    pub(crate) message: &'static str,
+    pub(crate) webhook: WebhookBody<'a>,
+}
+
+/// That something was done.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Done {
+    #[schema(examples("Webhook deleted successfully"))]
+    pub(crate) message: &'static str,
+}
+
+/// All webhooks of the organization.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WebhookList<'a> {
+    pub(crate) data: Vec<WebhookBody<'a>>,
 }
 
 /// Which event to tell once more.
@@ -35,179 +136,130 @@ pub(crate) struct ReplayRequest {
     event: String,
 }
 
-/// Which deliveries to show.
+/// A delivery that is owed from now on.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DeliveryOwed {
+    #[schema(examples("Test queued successfully"))]
+    pub(crate) message: &'static str,
+    pub(crate) delivery: DeliveryRef,
+}
+
+/// The delivery that was made.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DeliveryRef {
+    /// Delivery public identifier
+    #[schema(pattern = "^msg_[a-z0-9]{12}$")]
+    pub(crate) public_id: String,
+}
+
+/// Which deliveries are asked for.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it is the schema; values never take this shape")]
 pub(crate) struct DeliveryParams {
-    /// Only those in this state: owed, sending, delivered, failed, unknown or dropped
-    #[param(nullable = false)]
-    state: Option<String>,
+    /// Only those in this state
+    state: Option<DeliveryState>,
     /// How many at most
-    #[param(nullable = false, minimum = 1, maximum = 100, default = 25)]
+    #[param(minimum = 1, maximum = 100, default = 25)]
     limit: Option<u32>,
-    /// Only those older than this delivery
-    #[param(nullable = false, pattern = "^msg_[a-z0-9]{12}$")]
+    /// Only those older than this delivery of the organization
+    #[param(pattern = "^msg_[a-z0-9]{12}$")]
     before: Option<String>,
 }
 
-/// That it was done.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Done {
-    pub(super) message: &'static str,
-}
-
-/// What was done, and the webhook as it is now.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct WebhookAnswer<'a> {
-    pub(super) message: &'static str,
-    pub(super) webhook: WebhookBody<'a>,
-}
-
-/// What was done, the webhook as it is now, and its secret.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct WebhookSecretAnswer<'a> {
-    pub(super) message: &'static str,
-    /// What its messages are signed with, shown this once
-    #[schema(pattern = "^whsec_[A-Za-z0-9+/]{32}$")]
-    pub(super) secret: String,
-    pub(super) webhook: WebhookBody<'a>,
-}
-
-/// All webhooks.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct WebhookList<'a> {
-    pub(super) data: Vec<WebhookBody<'a>>,
-}
-
-/// A webhook.
+/// Deliveries of a webhook, newest first.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct WebhookBody<'a> {
-    /// Webhook public identifier
-    #[schema(pattern = "^whk_[a-z0-9]{12}$")]
-    pub(super) public_id: &'a str,
-    pub(super) url: &'a str,
-    pub(super) description: &'a str,
-    /// What it hears of; none: all events
-    pub(super) events: Vec<EventType>,
-    /// active, paused, or disabled: its receiver answered 410
-    pub(super) state: &'static str,
-    #[schema(format = DateTime)]
-    pub(super) created_at: String,
+pub(crate) struct DeliveryList<'a> {
+    pub(crate) data: Vec<DeliveryBody<'a>>,
+    /// Whether there are older ones: send the last `publicId` as `before`
+    pub(crate) has_more: bool,
 }
 
-impl<'a> WebhookBody<'a> {
-    pub(super) fn of(webhook: &'a Webhook) -> Self {
-        Self {
-            public_id: webhook.id.as_str(),
-            url: webhook.url.as_str(),
-            description: webhook.description.as_str(),
-            events: webhook.events.iter().copied().map(EventType).collect(),
-            state: webhook.state.as_str(),
-            created_at: webhook.created_at.to_string(),
-        }
-    }
-}
-
-/// What was done, and where to see what comes of it.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct DeliveryCreated<'a> {
-    message: &'static str,
-    delivery: DeliveryRef<'a>,
-}
-
-impl<'a> DeliveryCreated<'a> {
-    pub(super) fn of(message: &'static str, id: &'a MessageId) -> Self {
-        Self { message, delivery: DeliveryRef { public_id: id.as_str() } }
-    }
-}
-
-/// A delivery's id.
+/// What a webhook was told, or is to be told.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct DeliveryRef<'a> {
-    #[schema(pattern = "^msg_[a-z0-9]{12}$")]
-    public_id: &'a str,
-}
-
-/// Some deliveries, the newest first.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct DeliveryPage<'a> {
-    pub(super) data: Vec<DeliveryBody<'a>>,
-    /// Whether there are older ones
-    pub(super) has_more: bool,
-}
-
-/// One delivery.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[schema(as = Delivery)]
 pub(crate) struct DeliveryBody<'a> {
     /// Delivery public identifier
     #[schema(pattern = "^msg_[a-z0-9]{12}$")]
     public_id: &'a str,
-    /// The event it tells of; null: it is a test
+    /// Event public identifier; null: it is a test
     #[schema(required, pattern = "^evt_[a-z0-9]{12}_[0-9]{12}$")]
     event: Option<&'a str>,
-    /// owed, sending, delivered, failed, unknown or dropped
-    state: &'static str,
+    kind: DeliveryKind,
+    state: DeliveryState,
+    /// How many attempts were made
+    attempts: u32,
     #[schema(format = DateTime)]
     created_at: String,
-    /// When it is tried next; null: never, by itself
+    /// When it is tried next; null: never, unless somebody asks for it
     #[schema(required, format = DateTime)]
     next_attempt_at: Option<String>,
-    /// Attempts so far
-    attempt_count: u32,
 }
 
 impl<'a> DeliveryBody<'a> {
-    pub(super) fn of(stored: &'a StoredMessage) -> Self {
+    pub(crate) fn of(stored: &'a StoredMessage) -> Self {
         let event = match &stored.message.content {
-            Content::Event(_, id) => Some(id.as_str()),
-            _ => None,
+            Content::Event(_, event) => Some(event.as_str()),
+            Content::WebhookTest(_) | Content::WelcomeSms(_) => None,
         };
-        let waits = matches!(stored.state, State::Owed | State::Sending);
         Self {
             public_id: stored.message.id.as_str(),
             event,
-            state: stored.state.as_str(),
+            kind: DeliveryKind(stored.message.content.kind()),
+            state: DeliveryState(stored.state),
+            attempts: stored.attempts,
             created_at: stored.message.at.to_string(),
-            next_attempt_at: waits.then(|| stored.due_at.to_string()),
-            attempt_count: stored.attempts,
+            next_attempt_at: (stored.state == State::Owed).then(|| stored.due_at.to_string()),
         }
     }
 }
 
-/// One delivery, and every attempt at it.
+/// What a webhook was told, or is to be told, with every attempt at it.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct DeliveryDetail<'a> {
-    delivery: DeliveryBody<'a>,
-    /// The oldest first
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DeliveryDetails<'a> {
+    /// Delivery public identifier
+    #[schema(pattern = "^msg_[a-z0-9]{12}$")]
+    public_id: &'a str,
+    /// Event public identifier; null: it is a test
+    #[schema(required, pattern = "^evt_[a-z0-9]{12}_[0-9]{12}$")]
+    event: Option<&'a str>,
+    kind: DeliveryKind,
+    state: DeliveryState,
+    /// In their order
     attempts: Vec<AttemptBody<'a>>,
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// When it is tried next; null: never, unless somebody asks for it
+    #[schema(required, format = DateTime)]
+    next_attempt_at: Option<String>,
 }
 
-impl<'a> DeliveryDetail<'a> {
-    pub(super) fn of(stored: &'a StoredMessage, attempts: &'a [Attempt]) -> Self {
-        Self { delivery: DeliveryBody::of(stored), attempts: attempts.iter().map(AttemptBody::of).collect() }
+impl<'a> DeliveryDetails<'a> {
+    pub(crate) fn of(stored: &'a StoredMessage, attempts: &'a [Attempt]) -> Self {
+        let DeliveryBody { public_id, event, kind, state, created_at, next_attempt_at, .. } = DeliveryBody::of(stored);
+        let attempts = attempts.iter().map(AttemptBody::of).collect();
+        Self { public_id, event, kind, state, attempts, created_at, next_attempt_at }
     }
 }
 
 /// One attempt.
 #[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[schema(as = Attempt)]
 pub(crate) struct AttemptBody<'a> {
     /// When it began
     #[schema(format = DateTime)]
     at: String,
-    /// delivered, not sent, refused or unknown
-    outcome: &'static str,
-    /// The status that was answered; null: there was no answer
+    outcome: AttemptOutcome,
+    /// The status that the receiver answered with; null: it did not answer
     #[schema(required)]
     status: Option<u16>,
     /// How long it took
     milliseconds: i64,
-    /// Why
+    /// Why, in a few words; nothing that the receiver wrote
     note: &'a str,
 }
 
@@ -215,10 +267,68 @@ impl<'a> AttemptBody<'a> {
     fn of(attempt: &'a Attempt) -> Self {
         Self {
             at: attempt.at.to_string(),
-            outcome: attempt.outcome.as_str(),
+            outcome: AttemptOutcome(attempt.outcome),
             status: attempt.status,
             milliseconds: attempt.millis,
             note: &attempt.note,
         }
+    }
+}
+
+/// A type for one of several words, whose schema lists them.
+macro_rules! word {
+    ($name:ident of $inner:ty: $said:expr, $description:literal, $words:expr) => {
+        #[doc = $description]
+        #[derive(Clone, Copy)]
+        pub(crate) struct $name(pub(crate) $inner);
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let said: fn($inner) -> &'static str = $said;
+                serializer.serialize_str(said(self.0))
+            }
+        }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                words($words).description(Some($description)).into()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                Cow::Borrowed(stringify!($name))
+            }
+        }
+    };
+}
+
+word!(
+    WebhookState of webhook::State: webhook::State::as_str,
+    "`paused`: somebody asked to wait. `disabled`: the receiver answered 410, that it is gone for good.",
+    webhook::State::ALL.map(webhook::State::as_str)
+);
+word!(
+    DeliveryKind of Kind: Kind::as_str,
+    "Whether it tells of an event or was made to try the webhook.",
+    [Kind::Event, Kind::WebhookTest].map(Kind::as_str)
+);
+word!(
+    DeliveryState of State: State::as_str,
+    "`owed`: it is to be delivered, now or at its next attempt. `failed`: it was given up after the last attempt, or \
+     because the receiver is gone. `dropped`: the webhook was deleted, or somebody asked for it.",
+    State::ALL.map(State::as_str)
+);
+word!(
+    AttemptOutcome of Outcome: outcome,
+    "`delivered`: answered 2xx. `not_sent`: refused, or it did not arrive. `refused`: answered 410. `unknown`: it may \
+     have arrived.",
+    Outcome::ALL.map(outcome)
+);
+
+fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::NotSent => "not_sent",
+        other => other.as_str(),
     }
 }

@@ -70,8 +70,8 @@ try {
     organization: body.organization.name,
   };
   // And the largest operation unfolds, examples and schemas with it.
-  await page.locator(".opblock-post .opblock-summary").click();
-  await page.locator(".opblock-post .response-col_status", { hasText: "503" }).first().waitFor();
+  await page.locator("#operations-users-createUser .opblock-summary").click();
+  await page.locator("#operations-users-createUser .response-col_status", { hasText: "503" }).first().waitFor();
   if (picture) await page.screenshot({ path: picture, fullPage: true });
 } catch (error) {
   seen.errors.push(`the script: ${error}`);

@@ -1,5 +1,7 @@
 //! Faults at every request of an act: whatever happens on the way, one answer, and one of everything in the database.
 
+mod outbox;
+
 use std::{collections::BTreeMap, sync::atomic::Ordering, time::Instant};
 
 use hyper::StatusCode;

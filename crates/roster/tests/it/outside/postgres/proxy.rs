@@ -46,7 +46,10 @@ impl Request {
     }
 
     fn writes(&self) -> bool {
-        self.runs && ["insert", "update", "with input"].iter().any(|start| self.sql.trim_start().starts_with(start))
+        self.runs
+            && ["insert", "update", "with input", "with moved"]
+                .iter()
+                .any(|start| self.sql.trim_start().starts_with(start))
     }
 }
 

@@ -1,22 +1,22 @@
-//! Query strings, read as zod would: everything that is wrong is said at once.
+//! What a query string asks for: parameter by parameter, and everything that is wrong with them.
 
 use std::borrow::Cow;
 
 use roster_directory::{Flaw, Issue, issue::Code};
 
-/// The parameters of these names, in their order. Of one that is given twice the last counts; others are passed over.
-pub(crate) fn given<'a, const N: usize>(query: &'a str, names: &[&str; N]) -> [Option<Cow<'a, str>>; N] {
+/// The parameters of these names that were given. Of one that was given twice the last counts.
+pub(super) fn given<'a, const N: usize>(query: &'a str, names: &[&str; N]) -> [Option<Cow<'a, str>>; N] {
     let mut given = [const { None }; N];
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        if let Some(place) = names.iter().position(|parameter| *parameter == name) {
+        if let Some(place) = names.iter().position(|known| *known == name) {
             given[place] = Some(value);
         }
     }
     given
 }
 
-/// Reads a parameter if it is given.
-pub(crate) fn take<T>(
+/// Parses a parameter that was given, and sets what it is, or adds what is wrong with it.
+pub(super) fn take<T>(
     issues: &mut Vec<Issue>,
     name: &str,
     given: Option<Cow<'_, str>>,
@@ -31,13 +31,13 @@ pub(crate) fn take<T>(
 }
 
 /// A way to parse with which one thing at most can be wrong.
-pub(crate) fn one<T>(parse: impl FnOnce(&str) -> Result<T, Flaw>) -> impl FnOnce(&str) -> Result<T, Vec<Flaw>> {
+pub(super) fn one<T>(parse: impl FnOnce(&str) -> Result<T, Flaw>) -> impl FnOnce(&str) -> Result<T, Vec<Flaw>> {
     |text| parse(text).map_err(|flaw| vec![flaw])
 }
 
 /// A number from 1 to `most`, as zod's `z.coerce.number().int().min(1).max(most)` reads decimal text. What JavaScript
 /// also takes for a number, `0x10` and its like, is none here.
-pub(crate) fn whole_number(text: &str, most: u64) -> Result<u64, Vec<Flaw>> {
+pub(super) fn whole_number(text: &str, most: u64) -> Result<u64, Vec<Flaw>> {
     // JavaScript's white space is Unicode's, without NEL and with the byte order mark.
     let text = text.trim_matches(|c: char| c.is_whitespace() && c != '\u{85}' || c == '\u{feff}');
     let decimal = text.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));

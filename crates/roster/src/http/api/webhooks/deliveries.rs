@@ -1,0 +1,168 @@
+//! `/api/v1/webhooks/{publicId}/deliveries`, `/test` and `/replay`: what a webhook was told, and telling it once more.
+
+use axum::extract::{Path, RawQuery, State, rejection::PathRejection};
+use roster_directory::{EventId, Flaw, Issue, MessageId, WebhookId, outbox};
+use roster_store::outbox::Filter;
+
+use super::{
+    super::{
+        super::{AppState, auth::Manager},
+        body::{Check, Fields, JsonBody, NoFields},
+        error::ApiResult,
+        events::{MOST, USUAL},
+        json,
+        params::{given, one, take, whole_number},
+    },
+    OneId,
+    shape::{DeliveryBody, DeliveryDetails, DeliveryList, DeliveryOwed, DeliveryParams, DeliveryRef, ReplayRequest},
+    webhook_id,
+};
+
+/// Send a test
+///
+/// Owes the webhook a message of type `webhook.test`, which is delivered as any other: see what becomes of it among the
+/// deliveries. A webhook that is paused gets it when it is resumed.
+#[utoipa::path(
+    post,
+    path = "/v1/webhooks/{publicId}/test",
+    operation_id = "testWebhook",
+    tag = "webhooks",
+    security(("BearerAuth" = [])),
+    params((
+        "publicId" = String, Path, description = "Webhook public identifier", example = "whk_abc123def456",
+        pattern = "^whk_[a-z0-9]{12}$"
+    )),
+    responses((status = 200, description = "OK", body = DeliveryOwed))
+)]
+pub(crate) async fn test_webhook(
+    State(shared): AppState,
+    Manager(caller): Manager,
+    path: OneId,
+    _: NoFields,
+) -> ApiResult {
+    let id = shared.app.test_webhook(&caller, webhook_id(path)?).await?;
+    Ok(json(&DeliveryOwed { message: "Test queued successfully", delivery: DeliveryRef { public_id: id.to_string() } }))
+}
+
+/// Replay an event
+///
+/// Owes the webhook an event once more, whatever became of it before and whether or not the webhook hears of its type.
+/// The message has the same `webhook-id` as before.
+#[utoipa::path(
+    post,
+    path = "/v1/webhooks/{publicId}/replay",
+    operation_id = "replayEvent",
+    tag = "webhooks",
+    security(("BearerAuth" = [])),
+    params((
+        "publicId" = String, Path, description = "Webhook public identifier", example = "whk_abc123def456",
+        pattern = "^whk_[a-z0-9]{12}$"
+    )),
+    request_body(content = ReplayRequest, content_type = "application/json", examples(
+        ("basic" = (summary = "An event of the feed", value = json!({ "event": "evt_abc123def456_000000000042" })))
+    )),
+    responses((status = 200, description = "OK", body = DeliveryOwed))
+)]
+pub(crate) async fn replay_event(
+    State(shared): AppState,
+    Manager(caller): Manager,
+    path: OneId,
+    body: JsonBody,
+) -> ApiResult {
+    let id = webhook_id(path)?;
+    let Fields([event]) = Fields::read(&body.0, &["event"])?;
+    let mut check = Check::default();
+    let event =
+        check.required("event", &event, |text| EventId::parse(text).ok_or(Flaw::malformed("Invalid event format")));
+    check.finish()?;
+    let Some(event) = event else { unreachable!("a required field that is missing is an issue") };
+    let id = shared.app.replay_event(&caller, id, event).await?;
+    Ok(json(&DeliveryOwed {
+        message: "Replay queued successfully",
+        delivery: DeliveryRef { public_id: id.to_string() },
+    }))
+}
+
+/// List deliveries
+///
+/// What the webhook was told or is to be told, newest first. Events that it has not reached yet are not among them. What
+/// is settled is kept for 30 days.
+#[utoipa::path(
+    get,
+    path = "/v1/webhooks/{publicId}/deliveries",
+    operation_id = "listDeliveries",
+    tag = "webhooks",
+    security(("BearerAuth" = [])),
+    params(
+        ("publicId" = String, Path, description = "Webhook public identifier", example = "whk_abc123def456",
+         pattern = "^whk_[a-z0-9]{12}$"),
+        DeliveryParams
+    ),
+    responses((status = 200, description = "OK", body = DeliveryList))
+)]
+pub(crate) async fn list_deliveries(
+    State(shared): AppState,
+    Manager(caller): Manager,
+    path: OneId,
+    RawQuery(query): RawQuery,
+) -> ApiResult {
+    let id = webhook_id(path)?;
+    let (filter, limit) = asked(query.as_deref().unwrap_or_default())?;
+    // One more than was asked for tells whether there are more.
+    let mut found = shared.app.deliveries(&caller, id, filter, limit + 1).await?;
+    let has_more = found.len() > limit as usize;
+    found.truncate(limit as usize);
+    Ok(json(&DeliveryList { data: found.iter().map(DeliveryBody::of).collect(), has_more }))
+}
+
+/// Get a delivery
+///
+/// With every attempt at it.
+#[utoipa::path(
+    get,
+    path = "/v1/webhooks/{publicId}/deliveries/{deliveryId}",
+    operation_id = "getDelivery",
+    tag = "webhooks",
+    security(("BearerAuth" = [])),
+    params(
+        ("publicId" = String, Path, description = "Webhook public identifier", example = "whk_abc123def456",
+         pattern = "^whk_[a-z0-9]{12}$"),
+        ("deliveryId" = String, Path, description = "Delivery public identifier", example = "msg_abc123def456",
+         pattern = "^msg_[a-z0-9]{12}$")
+    ),
+    responses((status = 200, description = "OK", body = DeliveryDetails))
+)]
+pub(crate) async fn get_delivery(
+    State(shared): AppState,
+    Manager(caller): Manager,
+    path: Result<Path<(String, String)>, PathRejection>,
+) -> ApiResult {
+    let (webhook, id) = both_ids(path)?;
+    let (stored, attempts) = shared.app.delivery(&caller, webhook, id).await?;
+    Ok(json(&DeliveryDetails::of(&stored, &attempts)))
+}
+
+fn both_ids(path: Result<Path<(String, String)>, PathRejection>) -> Result<(WebhookId, MessageId), Vec<Issue>> {
+    let (webhook, message) = path.map_or_else(|_| Default::default(), |Path(ids)| ids);
+    match (WebhookId::parse(&webhook), MessageId::parse(&message)) {
+        (Some(webhook), Some(message)) => Ok((webhook, message)),
+        (webhook, message) => {
+            let webhook = webhook.is_none().then(|| Flaw::malformed("Invalid publicId format").at(["publicId"]));
+            let message = message.is_none().then(|| Flaw::malformed("Invalid deliveryId format").at(["deliveryId"]));
+            Err(webhook.into_iter().chain(message).collect())
+        }
+    }
+}
+
+fn asked(query: &str) -> Result<(Filter, u32), Vec<Issue>> {
+    let [state, limit, before] = given(query, &["state", "limit", "before"]);
+    let mut issues = Vec::new();
+    let (mut filter, mut most) = (Filter::default(), USUAL);
+    let options = || outbox::State::ALL.map(|state| format!("'{}'", state.as_str())).join(" | ");
+    let state_of = one(|text| outbox::State::parse(text).ok_or_else(|| Flaw::not_one_of(&options(), text)));
+    take(&mut issues, "state", state, state_of, |state| filter.state = Some(state));
+    take(&mut issues, "limit", limit, |text| whole_number(text, MOST), |limit| most = limit as u32);
+    let id = one(|text| MessageId::parse(text).ok_or(Flaw::malformed("Invalid before format")));
+    take(&mut issues, "before", before, id, |id| filter.before = Some(id));
+    if issues.is_empty() { Ok((filter, most)) } else { Err(issues) }
+}
