@@ -3,7 +3,6 @@
 mod client;
 mod crash;
 mod drain;
-mod outbound;
 mod sms;
 mod webhooks;
 
