@@ -201,7 +201,8 @@ impl Delivery {
         if self.app.store().settle(claimed, claim, settlement).await? {
             self.metrics.settled(kind, state);
         } else {
-            tracing::warn!(message = %claimed.message.id, "a message was dealt with elsewhere meanwhile");
+            // Its webhook was deleted, or somebody let go of it.
+            tracing::debug!(message = %claimed.message.id, "a message was dealt with elsewhere meanwhile");
         }
         Ok(())
     }

@@ -13,8 +13,10 @@ pub fn webhook(secret: &[u8], id: &str, seconds: i64, body: &[u8]) -> String {
     format!("v1,{}", STANDARD.encode(context.sign()))
 }
 
-/// Whether the gateway signed this: base64 of HMAC-SHA1 over the address it sent to and, sorted by name, every parameter
-/// and its value (Twilio, "Validating signatures from Twilio"). Compared in constant time.
+/// Whether the gateway signed this. Compared in constant time.
+///
+/// A signature is base64 of HMAC-SHA1 over the address that was sent to and, sorted by name, every parameter and its
+/// value (Twilio, "Validating signatures from Twilio").
 pub fn is_the_gateways(token: &str, url: &str, params: &[(String, String)], signature: &str) -> bool {
     let mut sorted: Vec<_> = params.iter().collect();
     sorted.sort_unstable();

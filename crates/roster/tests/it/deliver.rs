@@ -14,21 +14,21 @@ use crate::{
 };
 
 /// A directory with an organization, and its ADMIN key.
-struct House {
+pub(crate) struct House {
     binary: Binary,
     org: String,
     key: String,
 }
 
 impl House {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let binary = Binary::new();
         let (org, key) = binary.organization_with_admin();
         Self { binary, org, key }
     }
 
     /// A server that may reach receivers on this machine.
-    fn serve(&self, flags: &[&str]) -> Server {
+    pub(crate) fn serve(&self, flags: &[&str]) -> Server {
         self.serve_by(&[&["--webhook-inside", "127.0.0.1"], flags].concat())
     }
 
@@ -58,14 +58,14 @@ impl House {
     }
 
     /// A webhook to this address: its id and its secret.
-    fn webhook(&self, server: &Server, url: &str) -> (String, String) {
+    pub(crate) fn webhook(&self, server: &Server, url: &str) -> (String, String) {
         let made = self.ask(server, "POST", "/api/v1/webhooks", &json!({ "url": url }));
         let text = |value: &Value| value.as_str().expect("text").to_owned();
         (text(&made["webhook"]["publicId"]), text(&made["webhook"]["secret"]))
     }
 
     /// A user whom nobody texts: its id.
-    fn user(&self, server: &Server, email: &str) -> String {
+    pub(crate) fn user(&self, server: &Server, email: &str) -> String {
         let (status, answer) = server.create(&self.key, email);
         assert_eq!(status, 200, "{answer}");
         answer["user"]["publicId"].as_str().expect("an id").to_owned()

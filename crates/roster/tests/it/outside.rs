@@ -8,5 +8,6 @@ mod openapi;
 mod postgres;
 mod program;
 mod schemathesis;
+mod standardwebhooks;
 mod sync;
 mod zod;

@@ -5,6 +5,7 @@ use std::{
     collections::BTreeSet,
     future::{Future, poll_fn},
     pin::Pin,
+    sync::atomic::{AtomicUsize, Ordering},
     task::Poll,
 };
 
@@ -31,10 +32,10 @@ async fn step_back() {
 }
 
 /// Reads the feed from its beginning, until it ends after the last writer has.
-async fn follow(roster: &Roster, org: OrganizationId, limit: u32, writers: &Cell<usize>) -> Vec<Event> {
+async fn follow(roster: &Roster, org: OrganizationId, limit: u32, writers: &AtomicUsize) -> Vec<Event> {
     let mut read: Vec<Event> = Vec::new();
     loop {
-        let is_over = writers.get() == 0;
+        let is_over = writers.load(Ordering::Relaxed) == 0;
         let after = read.last().map_or(0, |event| event.number);
         let events = store(roster).events(org, after, limit).await.expect("events");
         assert!(events.len() <= limit as usize);
@@ -62,13 +63,13 @@ async fn write(roster: &Roster, org: &Organization<'_>, nth: usize) {
 async fn whoever_follows_the_feed_misses_nothing_and_meets_nothing_twice() {
     let roster = Roster::new();
     let org = roster.organization("Example").await;
-    let (roster, org, writers) = (&roster, &org, &Cell::new(16));
+    let (roster, org, writers) = (&roster, &org, &AtomicUsize::new(16));
     let (fast, slow) = (Cell::new(Vec::new()), Cell::new(Vec::new()));
     let mut all: Vec<Pin<Box<dyn Future<Output = ()> + '_>>> = Vec::new();
     for nth in 0..16 {
         all.push(Box::pin(async move {
             write(roster, org, nth).await;
-            writers.set(writers.get() - 1);
+            writers.fetch_sub(1, Ordering::Relaxed);
         }));
     }
     all.push(Box::pin(async { fast.set(follow(roster, org.id(), 1_000, writers).await) }));
