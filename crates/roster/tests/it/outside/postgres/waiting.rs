@@ -61,8 +61,8 @@ fn directory() -> (std::sync::Arc<Cluster>, String, Roster) {
     (cluster, url, roster)
 }
 
-/// Waits until so many statements in this database wait for a lock, and then commits the session.
-async fn commit_once_waited_for(session: Session, url: &str, many: i64) {
+/// Waits until so many statements in this database wait for a lock.
+async fn waited_for(url: &str, many: i64) {
     let (url, started) = (url.to_owned(), Instant::now());
     let waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' \
                    and datname = current_database()";
@@ -70,9 +70,13 @@ async fn commit_once_waited_for(session: Session, url: &str, many: i64) {
         while number(&url, waiting) < many {
             assert!(started.elapsed() < PATIENCE, "never {many}");
         }
-        session.commit();
     };
     tokio::task::spawn_blocking(watch).await.expect("they wait");
+}
+
+async fn commit_once_waited_for(session: Session, url: &str, many: i64) {
+    waited_for(url, many).await;
+    session.commit();
 }
 
 /// Both see the same messages due; one gets them, the other finds that they are not due any more.
@@ -157,4 +161,26 @@ async fn of_many_who_read_the_feed_one_at_a_time_gives_numbers() {
         }
         assert!(read.windows(2).all(|pair| pair[0] == pair[1]), "all read the same");
     }
+}
+
+/// What turns up while somebody waits to give numbers does not change those that another gives.
+#[tokio::test]
+#[ignore = "needs PostgreSQL: script/test runs it"]
+async fn what_has_a_number_keeps_it() {
+    let (_cluster, url, roster) = directory();
+    let org = roster.organization("Example").await;
+    assert_eq!(numbers(&roster, org.id(), 0).await.len(), 1);
+    org.user("Jane", "Doe", Role::Patient).await;
+    let session = Session::holding(&url, "select 1 from feed for update");
+    let second = async {
+        waited_for(&url, 1).await;
+        let earlier = "insert into audit (organization, place, lane, actor, action, target, fields, request) \
+                       select id, 1, 1, 'cli', 'payor.created', 'pay_aaaaaaaaaaaa', '', 'r' from organization";
+        Session::holding(&url, earlier).commit();
+        numbers(&roster, org.id(), 1).await
+    };
+    let (first, second, ()) =
+        tokio::join!(numbers(&roster, org.id(), 1), second, commit_once_waited_for(session, &url, 2));
+    assert_eq!(first, second);
+    assert_eq!(first.len(), 2);
 }
