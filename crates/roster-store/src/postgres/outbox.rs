@@ -105,14 +105,12 @@ impl Postgres {
         );
         let until = claim.until.as_millis();
         let claimed = written!(self, |client, lost_one| {
-            let mut claimed = Vec::new();
+            let statement = client.prepare_cached(sql).await?;
+            let mut claimed = client.query(&statement, &[&queue, &now, &limit, &claim.token, &until]).await?;
             if lost_one {
+                // Asked only now: the lost attempt may have ended while this one waited for it.
                 let statement = client.prepare_cached(again).await?;
                 claimed = client.query(&statement, &[&queue, &until, &claim.token]).await?;
-            }
-            if claimed.is_empty() {
-                let statement = client.prepare_cached(sql).await?;
-                claimed = client.query(&statement, &[&queue, &now, &limit, &claim.token, &until]).await?;
             }
             Ok(claimed)
         });

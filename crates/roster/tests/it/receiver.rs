@@ -37,10 +37,6 @@ pub(crate) enum Reply {
     Hangup,
     /// Nothing at all, until the receiver ends.
     Silence,
-    /// A body without an end.
-    Endless,
-    /// Something that is not HTTP.
-    Garbage,
 }
 
 impl Reply {
@@ -184,18 +180,6 @@ fn answer(mut stream: &TcpStream, shared: &Shared, reply: Reply) -> Option<()> {
         Reply::Silence => {
             let over = shared.over.lock().expect("no panic");
             drop(shared.is_over.wait_timeout_while(over, PATIENCE, |over| !*over));
-            None
-        }
-        Reply::Endless => {
-            stream.write_all(b"HTTP/1.1 200 Said\r\ntransfer-encoding: chunked\r\n\r\n").ok()?;
-            while stream.write_all(b"3e8\r\n").is_ok()
-                && stream.write_all(&[b'x'; 1_000]).is_ok()
-                && stream.write_all(b"\r\n").is_ok()
-            {}
-            None
-        }
-        Reply::Garbage => {
-            drop(stream.write_all(b"220 mail.example ESMTP\r\n"));
             None
         }
     }

@@ -217,7 +217,8 @@ fn a_source_that_is_written_to_meanwhile_is_not_copied() {
     let write = |from: &str| drop(binary.print(["--database", from, "org", "create", "Too late"]));
     // Whoever delivers adds no row when it takes up a message.
     let take_up = |from: &str| drop(psql(from, "update outbox set claim = 7, due_at = due_at + 60000"));
-    let writes: [(&str, &dyn Fn(&str)); 3] = [(FILE, &write), (&another, &write), (&another, &take_up)];
+    type Act<'a> = &'a dyn Fn(&str);
+    let writes: [(&str, Act<'_>); 3] = [(FILE, &write), (&another, &write), (&another, &take_up)];
     for (from, write) in writes {
         let obstacle = Obstacle::on(&to);
         let copying = start_copying(binary, from, &to);
