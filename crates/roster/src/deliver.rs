@@ -48,8 +48,11 @@ const CLAIM: i64 = 30_000;
 /// How long we wait, where nobody wakes us, before looking whether something is due: another process may have written.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// How long what arrives together is collected.
+/// How long deliveries that end together are collected.
 const COLLECT: Duration = Duration::from_millis(5);
+
+/// How long commits are collected: many come in a second, and each look reads the database that they write to.
+const COLLECT_COMMITS: Duration = Duration::from_millis(50);
 
 /// How often we look after what is old, and count what is owed.
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
@@ -128,13 +131,16 @@ impl Delivery {
             if let Err(error) = self.take_up(&mut running).await {
                 tracing::warn!(error = %chain(&error), "cannot take up what is owed");
             }
-            tokio::select! {
+            let collect = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => break,
-                Some(task) = running.tasks.join_next(), if !running.tasks.is_empty() => running.ended(task),
-                () = self.app.wake().notified() => {}
+                Some(task) = running.tasks.join_next(), if !running.tasks.is_empty() => {
+                    running.ended(task);
+                    COLLECT
+                }
+                () = self.app.wake().notified() => COLLECT_COMMITS,
                 () = sleep(IDLE) => continue,
-            }
-            sleep(COLLECT).await;
+            };
+            sleep(collect).await;
             while let Some(task) = running.tasks.try_join_next() {
                 running.ended(task);
             }
