@@ -17,8 +17,11 @@ with input as (
            'firstName,lastName,role,shouldSendSMS,email,phoneNumber', '0123456789abcdef'
     from input returning 1
 ), owing as (
-    insert into outbox (organization, id, place, kind, user_id)
-    select organization, 'msg_' || id, place, 'sms.welcome', id from input returning 1
+    insert into outbox (organization, id, place, kind, about, queue, due_at)
+    select organization, 'msg_' || id, place, 'sms.welcome', id, 'sms', place / 1048576 from input returning 1
+), consented as (
+    insert into sms_consent (organization, user_id, at, given, said_by, wording, reference)
+    select organization, id, place / 1048576, true, 'key_000000000000', 0, '0123456789abcdef' from input returning 1
 ), counted as (
     insert into role_count (organization, role, lane, users)
     select organization, role, :client_id, count(*) from added group by organization, role

@@ -16,7 +16,10 @@ use crate::{
 };
 
 /// The schema, whole.
-pub(crate) const SCHEMA: &str = include_str!("../../crates/roster-store/migrations/sqlite/0001_directory.sql");
+pub(crate) const SCHEMA: &str = concat!(
+    include_str!("../../crates/roster-store/migrations/sqlite/0001_directory.sql"),
+    include_str!("../../crates/roster-store/migrations/sqlite/0002_delivery.sql")
+);
 
 /// How it is written.
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +106,13 @@ impl Alone {
             "insert into audit (place, at, actor, action, target, fields, request) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?;
         let mut insert_message = connection.prepare_cached(
-            "insert into outbox (organization, id, kind, user_id, created_at) values (?1, ?2, ?3, ?4, ?5)",
+            "insert into outbox (organization, id, kind, about, webhook, created_at, queue, due_at) \
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?6)",
+        )?;
+        let mut insert_consent = connection.prepare_cached(
+            "insert into sms_consent (organization, user_id, at, given, said_by, wording, reference) \
+             values (?1, ?2, ?3, 1, ?4, \
+             coalesce((select max(version) from sms_setting where organization = ?1), 0), ?5)",
         )?;
         let mut added = [0; Role::ALL.len()];
         let mut at = 0;
@@ -151,7 +160,16 @@ impl Alone {
                 seed::message_id(nth).as_str(),
                 "sms.welcome",
                 person.id.as_str(),
-                at
+                nothing,
+                at,
+                "sms"
+            ])?;
+            insert_consent.execute(params![
+                NUMBER,
+                person.id.as_str(),
+                at,
+                "key_0123456789ab",
+                format!("{:016x}", mix(nth))
             ])?;
             users += 1;
             audits += 1;
@@ -174,7 +192,7 @@ impl Alone {
     }
 
     fn check(&self) -> anyhow::Result<()> {
-        for table in ["users", "audit", "outbox"] {
+        for table in ["users", "audit", "outbox", "sms_consent"] {
             let rows: i64 =
                 self.connection.query_row(&format!("select count(*) from {table}"), [], |row| row.get(0))?;
             ensure!(rows as u64 == self.users, "{rows} rows in {table}, {} users", self.users);

@@ -62,8 +62,11 @@ app.post("/api/v1/users", async (request, reply) => {
              insert into audit (organization, place, lane, actor, action, target, fields, request)
              select $1, $3, $14, $15, 'user.created', id, $16, $17 from added returning 1
            ), owing as (
-             insert into outbox (organization, id, place, kind, user_id)
-             select $1, $18, $3, 'sms.welcome', id from added where $12 returning 1
+             insert into outbox (organization, id, place, kind, about, queue, due_at)
+             select $1, $18, $3, 'sms.welcome', id, 'sms', $19 from added where $12 returning 1
+           ), consented as (
+             insert into sms_consent (organization, user_id, at, given, said_by, wording, reference)
+             select $1, id, $19, true, $15, 0, $17 from added where $12 returning 1
            ), counted as (
              insert into role_count (organization, role, lane, users) select $1, $8, $14, 1 from added
              on conflict (organization, role, lane) do update set users = role_count.users + 1 returning 1
@@ -71,7 +74,7 @@ app.post("/api/v1/users", async (request, reply) => {
     values: [request.organization.publicId, id, place.toString(), user.firstName, user.lastName, user.email ?? null,
       user.email?.toLowerCase() ?? null, roles.indexOf(role), user.phoneNumber ?? null, digits, user.npiNumber ?? null,
       user.shouldSendSMS ?? false, search, crypto.randomInt(64), "key_000000000000",
-      "firstName,lastName,role,shouldSendSMS,email", random(16), `msg_${random(12)}`],
+      "firstName,lastName,role,shouldSendSMS,email", random(16), `msg_${random(12)}`, now],
   });
   if (!rows[0]) {
     const details = [{ code: "custom", message: "Email is already in use", path: ["email"] }];
