@@ -245,9 +245,14 @@ async fn a_feed_that_is_read_while_sixteen_write_is_the_audit_trail() {
         }
         panic!("the feed does not end: {} events", read.len());
     };
-    let (read, ()) = tokio::join!(reader, writers);
+    let (mut read, ()) = tokio::join!(reader, writers);
     let audit = roster.app().store().audit(org.id(), 1_000).await.expect("the audit trail");
-    let remembered: Vec<_> = audit.into_iter().rev().map(|entry| (entry.action, entry.target)).collect();
+    let mut remembered: Vec<_> = audit.into_iter().rev().map(|entry| (entry.action, entry.target)).collect();
     assert_eq!(remembered.len(), 2 + WRITERS * EACH);
+    if crate::postgres::cluster().is_some() {
+        // There the feed has the order in which the entries became known, and the trail that of their moments.
+        read.sort_unstable();
+        remembered.sort_unstable();
+    }
     assert_eq!(read, remembered);
 }
