@@ -15,6 +15,11 @@ pub(super) fn given<'a, const N: usize>(query: &'a str, names: &[&str; N]) -> [O
     given
 }
 
+/// Words, as zod lists the options of an enum.
+pub(super) fn options<const N: usize>(words: [&str; N]) -> String {
+    words.map(|word| format!("'{word}'")).join(" | ")
+}
+
 /// Parses a parameter that was given, and sets what it is, or adds what is wrong with it.
 pub(super) fn take<T>(
     issues: &mut Vec<Issue>,

@@ -15,10 +15,12 @@ use super::{
     body::{Check, Fields, JsonBody, NoFields},
     error::ApiResult,
     json,
+    params::options,
 };
 use crate::app::NewWebhook;
 use shape::{
-    CreateWebhookRequest, Done, WebhookBody, WebhookChanged, WebhookList, WebhookSecretShown, WebhookWithSecret,
+    CreateWebhookRequest, Done, WebhookBody, WebhookChanged, WebhookList, WebhookPath, WebhookSecretShown,
+    WebhookWithSecret,
 };
 
 /// Create a webhook
@@ -79,10 +81,7 @@ pub(crate) async fn list_webhooks(State(shared): AppState, Manager(caller): Mana
     operation_id = "getWebhook",
     tag = "webhooks",
     security(("BearerAuth" = [])),
-    params((
-        "publicId" = String, Path, description = "Webhook public identifier", example = "whk_abc123def456",
-        pattern = "^whk_[a-z0-9]{12}$"
-    )),
+    params(WebhookPath),
     responses((status = 200, description = "OK", body = WebhookBody))
 )]
 pub(crate) async fn get_webhook(State(shared): AppState, Manager(caller): Manager, path: OneId) -> ApiResult {
@@ -99,10 +98,7 @@ pub(crate) async fn get_webhook(State(shared): AppState, Manager(caller): Manage
     operation_id = "deleteWebhook",
     tag = "webhooks",
     security(("BearerAuth" = [])),
-    params((
-        "publicId" = String, Path, description = "Webhook public identifier", example = "whk_abc123def456",
-        pattern = "^whk_[a-z0-9]{12}$"
-    )),
+    params(WebhookPath),
     responses((status = 200, description = "OK", body = Done))
 )]
 pub(crate) async fn delete_webhook(State(shared): AppState, Manager(caller): Manager, path: OneId) -> ApiResult {
@@ -120,10 +116,7 @@ pub(crate) async fn delete_webhook(State(shared): AppState, Manager(caller): Man
     operation_id = "pauseWebhook",
     tag = "webhooks",
     security(("BearerAuth" = [])),
-    params((
-        "publicId" = String, Path, description = "Webhook public identifier", example = "whk_abc123def456",
-        pattern = "^whk_[a-z0-9]{12}$"
-    )),
+    params(WebhookPath),
     responses((status = 200, description = "OK", body = WebhookChanged))
 )]
 pub(crate) async fn pause_webhook(
@@ -145,10 +138,7 @@ pub(crate) async fn pause_webhook(
     operation_id = "resumeWebhook",
     tag = "webhooks",
     security(("BearerAuth" = [])),
-    params((
-        "publicId" = String, Path, description = "Webhook public identifier", example = "whk_abc123def456",
-        pattern = "^whk_[a-z0-9]{12}$"
-    )),
+    params(WebhookPath),
     responses((status = 200, description = "OK", body = WebhookChanged))
 )]
 pub(crate) async fn resume_webhook(
@@ -171,10 +161,7 @@ pub(crate) async fn resume_webhook(
     operation_id = "rotateWebhook",
     tag = "webhooks",
     security(("BearerAuth" = [])),
-    params((
-        "publicId" = String, Path, description = "Webhook public identifier", example = "whk_abc123def456",
-        pattern = "^whk_[a-z0-9]{12}$"
-    )),
+    params(WebhookPath),
     responses((status = 200, description = "OK", body = WebhookSecretShown))
 )]
 pub(crate) async fn rotate_webhook(
@@ -199,10 +186,10 @@ fn webhook_id(path: OneId) -> Result<WebhookId, Vec<Issue>> {
 /// The webhook that a body asks for, or everything that is wrong with it, in the order of the schema.
 fn new_webhook(body: &[u8]) -> Result<NewWebhook, Vec<Issue>> {
     let Fields([url, events, description]) = Fields::read(body, &["url", "events", "description"])?;
-    let options = Action::ALL.map(|action| format!("'{}'", action.as_str())).join(" | ");
+    let words = options(Action::ALL.map(Action::as_str));
     let mut check = Check::default();
     let url = check.required("url", &url, WebhookUrl::parse);
-    let events = check.choices("events", &events, Action::ALL.len(), &options, Action::parse);
+    let events = check.choices("events", &events, Action::ALL.len(), &words, Action::parse);
     let description = check.optional("description", &description, Description::parse);
     check.finish()?;
     let Some(url) = url else { unreachable!("a required field that is missing is an issue") };

@@ -11,10 +11,13 @@ use super::{
         error::ApiResult,
         events::{MOST, USUAL},
         json,
-        params::{given, one, take, whole_number},
+        params::{given, one, options, take, whole_number},
     },
     OneId,
-    shape::{DeliveryBody, DeliveryDetails, DeliveryList, DeliveryOwed, DeliveryParams, DeliveryRef, ReplayRequest},
+    shape::{
+        DeliveryBody, DeliveryDetails, DeliveryList, DeliveryOwed, DeliveryParams, DeliveryRef, ReplayRequest,
+        WebhookPath,
+    },
     webhook_id,
 };
 
@@ -28,10 +31,7 @@ use super::{
     operation_id = "testWebhook",
     tag = "webhooks",
     security(("BearerAuth" = [])),
-    params((
-        "publicId" = String, Path, description = "Webhook public identifier", example = "whk_abc123def456",
-        pattern = "^whk_[a-z0-9]{12}$"
-    )),
+    params(WebhookPath),
     responses((status = 200, description = "OK", body = DeliveryOwed))
 )]
 pub(crate) async fn test_webhook(
@@ -54,10 +54,7 @@ pub(crate) async fn test_webhook(
     operation_id = "replayEvent",
     tag = "webhooks",
     security(("BearerAuth" = [])),
-    params((
-        "publicId" = String, Path, description = "Webhook public identifier", example = "whk_abc123def456",
-        pattern = "^whk_[a-z0-9]{12}$"
-    )),
+    params(WebhookPath),
     request_body(content = ReplayRequest, content_type = "application/json", examples(
         ("basic" = (summary = "An event of the feed", value = json!({ "event": "evt_abc123def456_000000000042" })))
     )),
@@ -94,8 +91,7 @@ pub(crate) async fn replay_event(
     tag = "webhooks",
     security(("BearerAuth" = [])),
     params(
-        ("publicId" = String, Path, description = "Webhook public identifier", example = "whk_abc123def456",
-         pattern = "^whk_[a-z0-9]{12}$"),
+        WebhookPath,
         DeliveryParams
     ),
     responses((status = 200, description = "OK", body = DeliveryList))
@@ -125,8 +121,7 @@ pub(crate) async fn list_deliveries(
     tag = "webhooks",
     security(("BearerAuth" = [])),
     params(
-        ("publicId" = String, Path, description = "Webhook public identifier", example = "whk_abc123def456",
-         pattern = "^whk_[a-z0-9]{12}$"),
+        WebhookPath,
         ("deliveryId" = String, Path, description = "Delivery public identifier", example = "msg_abc123def456",
          pattern = "^msg_[a-z0-9]{12}$")
     ),
@@ -158,8 +153,8 @@ fn asked(query: &str) -> Result<(Filter, u32), Vec<Issue>> {
     let [state, limit, before] = given(query, &["state", "limit", "before"]);
     let mut issues = Vec::new();
     let (mut filter, mut most) = (Filter::default(), USUAL);
-    let options = || outbox::State::ALL.map(|state| format!("'{}'", state.as_str())).join(" | ");
-    let state_of = one(|text| outbox::State::parse(text).ok_or_else(|| Flaw::not_one_of(&options(), text)));
+    let words = || options(outbox::State::ALL.map(outbox::State::as_str));
+    let state_of = one(|text| outbox::State::parse(text).ok_or_else(|| Flaw::not_one_of(&words(), text)));
     take(&mut issues, "state", state, state_of, |state| filter.state = Some(state));
     take(&mut issues, "limit", limit, |text| whole_number(text, MOST), |limit| most = limit as u32);
     let id = one(|text| MessageId::parse(text).ok_or(Flaw::malformed("Invalid before format")));

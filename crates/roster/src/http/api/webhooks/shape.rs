@@ -153,6 +153,16 @@ pub(crate) struct DeliveryRef {
     pub(crate) public_id: String,
 }
 
+/// Which webhook.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "it is the schema; values never take this shape")]
+pub(crate) struct WebhookPath {
+    /// Webhook public identifier
+    #[param(rename = "publicId", example = "whk_abc123def456", pattern = "^whk_[a-z0-9]{12}$")]
+    public_id: String,
+}
+
 /// Which deliveries are asked for.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
