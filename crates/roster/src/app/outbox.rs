@@ -10,17 +10,22 @@ use roster_store::outbox::StoredMessage;
 use super::{App, Caller, Error};
 
 impl App {
-    /// A message of the organization, with its attempts.
-    pub async fn message(&self, caller: &Caller, id: MessageId) -> Result<(StoredMessage, Vec<Attempt>), Error> {
+    /// A message of the organization.
+    pub async fn message(&self, caller: &Caller, id: MessageId) -> Result<StoredMessage, Error> {
         caller.may_manage()?;
-        let message = self.store.message(caller.organization(), id).await?.ok_or(Error::NotFound)?;
-        Ok((message, self.store.attempts(caller.organization(), id).await?))
+        self.store.message(caller.organization(), id).await?.ok_or(Error::NotFound)
+    }
+
+    /// Every attempt at a message of the organization, in their order.
+    pub async fn attempts(&self, caller: &Caller, id: MessageId) -> Result<Vec<Attempt>, Error> {
+        caller.may_manage()?;
+        Ok(self.store.attempts(caller.organization(), id).await?)
     }
 
     /// Owes a message once more that was delivered, given up or dropped, or of which it is unknown whether it arrived.
     /// So it may arrive twice: whoever asks for it has decided that.
     pub async fn retry_message(&self, caller: &Caller, id: MessageId) -> Result<(), Error> {
-        let (message, _) = self.message(caller, id).await?;
+        let message = self.message(caller, id).await?;
         if matches!(message.state, State::Owed | State::Sending) {
             return Err(Error::NotNow("it is owed already, and will be tried by itself"));
         }
@@ -34,7 +39,7 @@ impl App {
 
     /// Owes a message no more.
     pub async fn drop_message(&self, caller: &Caller, id: MessageId) -> Result<(), Error> {
-        let (message, _) = self.message(caller, id).await?;
+        let message = self.message(caller, id).await?;
         match message.state {
             State::Owed | State::Unknown => {}
             State::Sending => return Err(Error::NotNow("it is being sent at this moment")),

@@ -204,11 +204,11 @@ impl App {
         webhook: WebhookId,
         id: MessageId,
     ) -> Result<(StoredMessage, Vec<Attempt>), Error> {
-        caller.may_manage()?;
-        let found = self.store.message(caller.organization(), id).await?;
-        let found = found.filter(|message| message.message.content.webhook() == Some(webhook));
-        let message = found.ok_or(Error::NotFound)?;
-        Ok((message, self.store.attempts(caller.organization(), id).await?))
+        let message = self.message(caller, id).await?;
+        if message.message.content.webhook() != Some(webhook) {
+            return Err(Error::NotFound);
+        }
+        Ok((message, self.attempts(caller, id).await?))
     }
 }
 

@@ -77,7 +77,7 @@ impl Outbox {
             }
             Outbox::Show { org, id } => {
                 let caller = operator_of(app, org).await?;
-                let (stored, attempts) = found(app.message(&caller, id).await, || missing(id))?;
+                let stored = found(app.message(&caller, id).await, || missing(id))?;
                 let content = stored.message.content;
                 row([&"id", &id])?;
                 row([&"kind", &content.kind().as_str()])?;
@@ -87,7 +87,7 @@ impl Outbox {
                 row([&"state", &stored.state.as_str()])?;
                 row([&"due", &next_due(&stored)])?;
                 row([&"gatewayId", &or_dash(stored.reference.as_ref())])?;
-                for attempt in &attempts {
+                for attempt in &app.attempts(&caller, id).await? {
                     attempted(attempt)?;
                 }
             }
