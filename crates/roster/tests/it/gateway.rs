@@ -11,7 +11,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::fmt::rfc2822;
 use serde_json::{Value, json};
 
-use crate::receiver::{Received, Receiver, Reply};
+use crate::receiver::{Act, Received, Receiver, status};
 
 pub(crate) const ACCOUNT: &str = "AC00000000000000000000000000000000";
 pub(crate) const TOKEN: &str = "not-a-real-token";
@@ -58,7 +58,7 @@ impl Gateway {
     pub(crate) fn with(fault: impl Fn(&str, u32) -> Fault + Send + Sync + 'static) -> Self {
         let book = Arc::new(Mutex::new(Book::default()));
         let kept = book.clone();
-        let receiver = Receiver::new(move |request| respond(request, &mut kept.lock().expect("no panic"), &fault));
+        let receiver = Receiver::start(move |request| respond(request, &mut kept.lock().expect("no panic"), &fault));
         Self { receiver, book }
     }
 
@@ -90,9 +90,9 @@ impl Gateway {
     }
 }
 
-fn respond(request: &Received, book: &mut Book, fault: &impl Fn(&str, u32) -> Fault) -> Reply {
-    let answer = |status: u16, body: Value| {
-        Reply::Answer(status, vec![("content-type", "application/json".to_owned())], body.to_string())
+fn respond(request: &Received, book: &mut Book, fault: &impl Fn(&str, u32) -> Fault) -> Act {
+    let answer = |code: u16, body: Value| {
+        Act::from(status(code).header("Content-Type", "application/json").body(body.to_string()))
     };
     let refusal = |status: u16, code: u32, message: &str| {
         let more_info = format!("https://www.twilio.com/docs/errors/{code}");
@@ -138,11 +138,11 @@ fn respond(request: &Received, book: &mut Book, fault: &impl Fn(&str, u32) -> Fa
     }
     match fault {
         Fault::None => answer(201, message),
-        Fault::LostAfterTaking | Fault::LostWithoutTaking => Reply::Hangup,
+        Fault::LostAfterTaking | Fault::LostWithoutTaking => Act::Close,
         Fault::ErrorAfterTaking | Fault::ErrorWithoutTaking => refusal(500, 20500, "Internal server error"),
         Fault::TooMany(seconds) => {
             let body = json!({ "code": 20429, "message": "Too many requests", "status": 429 });
-            Reply::Answer(429, vec![("retry-after", seconds.to_string())], body.to_string())
+            status(429).header("Retry-After", seconds).body(body.to_string()).into()
         }
         Fault::OptedOut => refusal(400, 21610, "Attempt to send to unsubscribed recipient"),
         Fault::InvalidNumber => refusal(400, 21211, "The 'To' number is not a valid phone number"),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::House;
-use crate::receiver::{Received, Receiver, Reply};
+use crate::receiver::{Act, Received, Receiver, in_turn, status};
 
 /// Whether a library that is not ours takes it for genuine.
 fn is_genuine(secret: &str, received: &Received) -> bool {
@@ -70,11 +70,7 @@ fn a_webhook_is_told_of_a_new_user_by_ids_only_and_signed() {
 #[test]
 fn what_failed_is_told_again_under_the_same_id() {
     let house = House::new();
-    let failures = std::sync::atomic::AtomicU32::new(0);
-    let receiver = Receiver::new(move |_| match failures.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
-        0 => Reply::status(503),
-        _ => Reply::status(204),
-    });
+    let receiver = Receiver::start(in_turn([status(503).into(), status(204).into()]));
     let server = house.serve(&[]);
     let (webhook, secret) = house.webhook(&server, &receiver.url("/"));
     house.user(&server, "a@example.com");
@@ -91,7 +87,7 @@ fn what_failed_is_told_again_under_the_same_id() {
 fn nothing_inside_is_reached_unless_the_operator_allows_it() {
     let (house, receiver) = (House::new(), Receiver::willing());
     let server = house.serve_by(&[]);
-    let port = receiver.port();
+    let port = receiver.address.port();
     for host in ["127.0.0.1", "localhost", "0x7f.1", "2130706433", "0177.0.0.1", "[::ffff:127.0.0.1]", "[::1]"] {
         let (webhook, _) = house.webhook(&server, &format!("http://{host}:{port}/"));
         house.ask(&server, "POST", &format!("/api/v1/webhooks/{webhook}/test"), &Value::Null);
@@ -107,7 +103,7 @@ fn nothing_inside_is_reached_unless_the_operator_allows_it() {
 fn a_redirect_is_a_failure_and_is_not_followed() {
     let (house, target) = (House::new(), Receiver::willing());
     let location = target.url("/elsewhere");
-    let receiver = Receiver::new(move |_| Reply::Answer(307, vec![("location", location.clone())], String::new()));
+    let receiver = Receiver::answering(status(307).header("Location", location));
     let server = house.serve(&[]);
     let (webhook, _) = house.webhook(&server, &receiver.url("/"));
     house.user(&server, "a@example.com");
@@ -119,7 +115,7 @@ fn a_redirect_is_a_failure_and_is_not_followed() {
 #[test]
 fn a_receiver_that_is_gone_for_good_is_told_nothing_more() {
     let house = House::new();
-    let receiver = Receiver::new(|_| Reply::status(410));
+    let receiver = Receiver::answering(status(410));
     let server = house.serve(&[]);
     let (webhook, _) = house.webhook(&server, &receiver.url("/"));
     house.user(&server, "a@example.com");
@@ -181,7 +177,7 @@ fn during_a_rotation_both_secrets_hold() {
 #[test]
 fn a_receiver_that_never_answers_does_not_hold_up_the_others() {
     let house = House::new();
-    let silent = Receiver::new(|_| Reply::Silence);
+    let silent = Receiver::start(|_| Act::Silence);
     let quick = Receiver::willing();
     let server = house.serve(&[]);
     house.webhook(&server, &silent.url("/"));
