@@ -12,10 +12,10 @@ mod sms;
 mod users;
 mod webhooks;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use roster_directory::{Change, Issue, Timestamp};
-use roster_store::Store;
+use roster_store::{Store, outbox::Backlog};
 use tokio::sync::Notify;
 
 pub use caller::{Caller, Identity};
@@ -35,12 +35,13 @@ pub struct App {
     ids: Ids,
     known_keys: Known,
     wake: Arc<Notify>,
+    backlog: Mutex<Vec<Backlog>>,
 }
 
 impl App {
     /// An app over this store.
     pub fn new(store: Store, clock: Clock, ids: Ids) -> Self {
-        Self { store, clock, ids, known_keys: keys::none_known(), wake: Arc::default() }
+        Self { store, clock, ids, known_keys: keys::none_known(), wake: Arc::default(), backlog: Mutex::default() }
     }
 
     /// Whether acts can be carried out at all: the database answers and its writer is alive.
@@ -56,6 +57,19 @@ impl App {
     /// Told whenever something may be owed to somebody.
     pub(crate) fn wake(&self) -> &Notify {
         &self.wake
+    }
+
+    /// Counts what is owed, in all organizations. It reads every message that waits: whoever only wants to know takes
+    /// what was [counted](Self::counted) last.
+    pub(crate) async fn count_owed(&self) -> Result<Vec<Backlog>, Error> {
+        let backlog = self.store.backlog().await?;
+        self.backlog.lock().expect("nobody panics holding it").clone_from(&backlog);
+        Ok(backlog)
+    }
+
+    /// What was owed when it was counted last.
+    pub(crate) fn counted(&self) -> Vec<Backlog> {
+        self.backlog.lock().expect("nobody panics holding it").clone()
     }
 
     /// Writes a change: the way out of every act.

@@ -230,7 +230,7 @@ impl Delivery {
             tracing::warn!("{dropped} text messages waited longer than {:?} and were dropped", self.config.sms_keep);
         }
         store.forget(now, HOUSEKEEPING_ROWS).await?;
-        self.metrics.owed(&store.backlog().await?);
+        self.metrics.owed(&self.app.count_owed().await?);
         Ok(())
     }
 

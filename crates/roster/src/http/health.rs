@@ -23,7 +23,7 @@ pub(crate) async fn ready(State(shared): AppState) -> Response<Body> {
     }
     match shared.app.check().await {
         Ok(()) => {
-            let warnings = warnings(&shared).await;
+            let warnings = warnings(&shared);
             match warnings.is_empty() {
                 true => plain_json(StatusCode::OK, br#"{"status":"ready"}"#),
                 false => json(&Ready { status: "ready", warnings }),
@@ -42,14 +42,14 @@ struct Ready {
     warnings: Vec<String>,
 }
 
-/// What is owed for longer than it should be: which kind, how many, and since when. Nothing of anybody.
-async fn warnings(shared: &Shared) -> Vec<String> {
-    let Ok(backlog) = shared.app.store().backlog().await else { return Vec::new() };
+/// What is owed for longer than it should be, as it was counted last: which kind, how many, and since when. Nothing of
+/// anybody.
+fn warnings(shared: &Shared) -> Vec<String> {
     let limit = i64::try_from(shared.outbox_warn.as_millis()).unwrap_or(i64::MAX);
     let late = shared.app.clock().now().plus_millis(-limit);
     let mention = |backlog: &Backlog| {
         let Backlog { kind, owed, oldest } = backlog;
         format!("{} owed: {owed}, the oldest since {oldest}", kind.as_str())
     };
-    backlog.iter().filter(|backlog| backlog.oldest < late).map(mention).collect()
+    shared.app.counted().iter().filter(|backlog| backlog.oldest < late).map(mention).collect()
 }
