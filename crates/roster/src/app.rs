@@ -22,6 +22,7 @@ pub use caller::{Caller, Identity};
 pub use clock::Clock;
 pub use ids::Ids;
 pub use sms::ConsentHistory;
+pub(crate) use sms::has_stopped;
 pub use users::Created;
 pub(crate) use webhooks::is_told;
 pub use webhooks::{EventPage, NewWebhook};

@@ -1,7 +1,7 @@
 //! Text messages: how an organization's read, and who may be sent any.
 
 use roster_directory::{
-    OrganizationId, UserId, Write,
+    UserId, Write,
     audit::{Action, Target},
     sms::{Consent, Setting},
 };
@@ -46,8 +46,7 @@ impl App {
             Some(phone) => self.store.stops(phone).await?,
             None => Vec::new(),
         };
-        let stopped = said_by_phone.last().is_some_and(|stop| stop.stopped);
-        let may_be_sent = user.should_send_sms && phone.is_some() && !stopped;
+        let may_be_sent = user.should_send_sms && phone.is_some() && !has_stopped(&said_by_phone);
         Ok(ConsentHistory { said_of_user, said_by_phone, may_be_sent })
     }
 
@@ -57,14 +56,9 @@ impl App {
         let (phone, by, reference) = (phone.to_owned(), by.to_owned(), reference.to_owned());
         Ok(self.store.record_stop(Stop { phone, at, stopped, by, reference }).await?)
     }
+}
 
-    /// Whether the holder of a phone number wants no text messages.
-    pub(crate) async fn is_stopped(&self, phone: &str) -> Result<bool, Error> {
-        Ok(self.store.stops(phone).await?.last().is_some_and(|stop| stop.stopped))
-    }
-
-    /// The setting in force, for whoever delivers.
-    pub(crate) async fn sms_setting_of(&self, id: OrganizationId) -> Result<Option<Setting>, Error> {
-        Ok(self.store.sms_setting(id).await?.map(|versioned| versioned.setting))
-    }
+/// Whether the holder of a phone number wants no text messages: the last word counts.
+pub(crate) fn has_stopped(said: &[Stop]) -> bool {
+    said.last().is_some_and(|stop| stop.stopped)
 }

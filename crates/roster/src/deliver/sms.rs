@@ -12,7 +12,7 @@ use super::{
     gateway::{Gateway, Known, Sent},
     phone,
 };
-use crate::app::Error;
+use crate::app::{Error, has_stopped};
 
 const HOUR: i64 = 60 * 60 * 1_000;
 
@@ -47,8 +47,8 @@ impl Delivery {
         let Some(organization) = self.app.store().organization(organization).await? else {
             return Ok(Draft::Never(State::Dropped, "the organization is gone"));
         };
-        let setting = self.app.sms_setting_of(organization.id).await?;
-        let Setting { template, hourly, .. } = setting.unwrap_or_default();
+        let versioned = self.app.store().sms_setting(organization.id).await?;
+        let Setting { template, hourly, .. } = versioned.map(|versioned| versioned.setting).unwrap_or_default();
         let fields = Fields { organization: organization.name.as_str(), first_name: user.first_name.as_str() };
         let text = template.render(fields);
         let hourly = hourly.unwrap_or(self.config.sms_hourly).min(self.config.sms_hourly);
@@ -56,7 +56,7 @@ impl Delivery {
             if !user.should_send_sms {
                 return Ok(Draft::Never(State::Dropped, "the user is not to be sent any"));
             }
-            if self.app.is_stopped(&to).await? {
+            if has_stopped(&self.app.store().stops(&to).await?) {
                 return Ok(Draft::Never(State::Dropped, "the person has opted out"));
             }
         }
