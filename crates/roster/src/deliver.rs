@@ -17,7 +17,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use roster_directory::{Webhook, outbox::Queue, webhook::State};
 use roster_store::{
     chain,
-    outbox::{Claim, Claimed, Settlement, Wanted},
+    outbox::{BusyWebhook, Claim, Claimed, Settlement, Wanted},
 };
 use tokio::{
     sync::watch,
@@ -155,26 +155,38 @@ impl Delivery {
     async fn take_up(self: &Arc<Self>, running: &mut Running) -> Result<(), Error> {
         let now = self.app.clock().now();
         for busy in self.app.store().busy_webhooks(now).await? {
-            self.owe(&busy).await?;
-            let queue = Queue::Webhook(busy.webhook.id);
-            let claimed = self.claim(queue, running.room(queue, AT_ONCE_A_WEBHOOK)).await?;
-            if claimed.is_empty() {
-                continue;
-            }
-            // Looked at once more, now that they are ours: whoever paused it, or changed its secret, and was told so,
-            // would not understand.
-            let webhooks = self.app.store().webhooks(busy.organization).await?;
-            let webhook = webhooks.into_iter().find(|webhook| webhook.id == busy.webhook.id).map(Arc::new);
-            for (claimed, claim) in claimed {
-                match webhook.clone().filter(|webhook| webhook.state == State::Active) {
-                    Some(webhook) => running.start(queue, self.clone().one(Some(webhook), claimed, claim)),
-                    None => self.settle(&claimed, claim, sms::owed(now, now)).await?,
-                }
+            // What is wrong with one of them is nobody else's trouble.
+            if let Err(error) = self.take_up_for(&busy, running).await {
+                tracing::warn!(webhook = %busy.webhook.id, error = %chain(&error), "cannot take up what it is owed");
             }
         }
         if self.gateway.is_some() {
             for (claimed, claim) in self.claim(Queue::Sms, running.room(Queue::Sms, AT_ONCE_SMS)).await? {
                 running.start(Queue::Sms, self.clone().one(None, claimed, claim));
+            }
+        }
+        Ok(())
+    }
+
+    /// The same for one webhook, after it is owed what it has not heard of.
+    async fn take_up_for(self: &Arc<Self>, busy: &BusyWebhook, running: &mut Running) -> Result<(), Error> {
+        self.owe(busy).await?;
+        let queue = Queue::Webhook(busy.webhook.id);
+        let claimed = self.claim(queue, running.room(queue, AT_ONCE_A_WEBHOOK)).await?;
+        if claimed.is_empty() {
+            return Ok(());
+        }
+        // Looked at once more, now that they are ours: whoever paused it, or changed its secret, and was told so, would
+        // not understand.
+        let webhooks = self.app.store().webhooks(busy.organization).await?;
+        let webhook = webhooks.into_iter().find(|webhook| webhook.id == busy.webhook.id).map(Arc::new);
+        for (claimed, claim) in claimed {
+            match webhook.clone().filter(|webhook| webhook.state == State::Active) {
+                Some(webhook) => running.start(queue, self.clone().one(Some(webhook), claimed, claim)),
+                None => {
+                    let now = self.app.clock().now();
+                    self.settle(&claimed, claim, sms::owed(now, now)).await?;
+                }
             }
         }
         Ok(())
