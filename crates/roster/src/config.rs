@@ -100,8 +100,8 @@ pub struct Server {
 /// How what is owed is delivered.
 #[derive(Debug, Clone, Args)]
 pub struct Deliveries {
-    /// The gateway that text messages go through: https://api.twilio.com, or another that speaks its Messages resource.
-    /// Without it they wait
+    /// The gateway that text messages go through: `https://api.twilio.com`, or another that speaks its Messages
+    /// resource. Without it they wait
     #[arg(long, env = "ROSTER_SMS_URL", value_name = "URL", requires_all = ["sms_account", "sms_from"])]
     pub sms_url: Option<Url>,
 
@@ -125,7 +125,7 @@ pub struct Deliveries {
     #[arg(long, env = "ROSTER_SMS_KEEP", default_value = "24h", value_name = "TIME", value_parser = lasting)]
     pub sms_keep: Duration,
 
-    /// This server's address as the gateway reaches it, for what people answer: https://roster.example. Without it
+    /// This server's address as the gateway reaches it, for what people answer: `https://roster.example`. Without it
     /// nothing is taken from the gateway
     #[arg(long, env = "ROSTER_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<Url>,
