@@ -1,6 +1,6 @@
 //! Made-up people, each a function of a number: what the databases are filled with and what the creates send.
 
-use roster_directory::{Role, UserId};
+use roster_directory::{Role, Timestamp, UserId};
 
 /// One person. Every field that a create takes is there but payors: what that writes is three rows.
 pub(crate) struct Person {
@@ -64,7 +64,7 @@ impl Person {
 /// The publicId of the `n`-th person.
 pub(crate) fn id_of(n: u64) -> UserId {
     let entropy = u128::from(mix(n ^ 0x5eed)) << 64 | u128::from(mix(n));
-    UserId::new((FIRST_SECOND + n / 10) as i64, entropy)
+    UserId::new(Timestamp::from_millis(Person::created_at(n)), entropy)
 }
 
 /// Whether the `n`-th person of a seeded database is a `HIPP_ADMIN`, whom nobody sees: one of 20 000.

@@ -147,5 +147,8 @@ fn entry(at: Timestamp, action: Action, target: Target, fields: String, nth: u64
 
 /// The message owed to the `nth` person.
 pub(crate) fn message_id(nth: u64) -> MessageId {
-    MessageId::new(u128::from(mix(nth)) << 64 | u128::from(people::mix(!nth)))
+    MessageId::new(
+        Timestamp::from_millis(Person::created_at(nth)),
+        u128::from(mix(nth)) << 64 | u128::from(people::mix(!nth)),
+    )
 }

@@ -1,6 +1,11 @@
 //! Public ids: alike inside, never interchangeable. Each is a short prefix and random `[a-z0-9]`; none is ever reused.
+//!
+//! Of what there can be millions of (users, messages) an id begins with the moment it was made in. So ids rise, and an
+//! index of them grows at its end: with ids in no order each new row dirties a page of its own.
 
 use std::fmt;
+
+use crate::Timestamp;
 
 const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
@@ -70,27 +75,54 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
-id_type!(
-    /// A user's `publicId`: `usr_`, the ten digits of the unix second it was made in, `_`, nine random characters.
-    UserId, 24, |id| id.starts_with(b"usr_")
-        && id[4..14].iter().all(u8::is_ascii_digit)
-        && id[14] == b'_'
-        && is_base36(&id[15..])
-);
-
-impl UserId {
-    /// Makes the id of a user created in `unix_second` (clamped to what ten digits hold: 0 to the year 2286).
-    pub fn new(unix_second: i64, entropy: u128) -> Self {
-        let mut id = *b"usr_0000000000_000000000";
-        let mut second = unix_second.clamp(0, 9_999_999_999);
-        for digit in id[4..14].iter_mut().rev() {
-            *digit = b'0' + (second % 10) as u8;
-            second /= 10;
-        }
-        write_base36(&mut id[15..], entropy);
-        Self(id)
+/// The digits of a number, as many as there is room for.
+fn write_decimal(to: &mut [u8], mut number: u64) {
+    for digit in to.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
     }
 }
+
+macro_rules! dated_id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        id_type!(
+            $(#[$doc])*
+            ///
+            #[doc = concat!("`", $prefix, "`, the ten digits of the unix second it was made in, `_`, and nine of `[a-z0-9]`:")]
+            /// two that say when within the second, and seven at random.
+            $name, 24, |id| id.starts_with($prefix.as_bytes())
+                && id[4..14].iter().all(u8::is_ascii_digit)
+                && id[14] == b'_'
+                && is_base36(&id[15..])
+        );
+
+        impl $name {
+            /// Makes the id of what is made at `moment` (clamped to what ten digits hold: 1970 to 2286) of 128 bits of
+            /// `entropy`, of which 36 are kept.
+            pub fn new(moment: Timestamp, entropy: u128) -> Self {
+                let millis = moment.as_millis().clamp(0, 9_999_999_999_999) as u64;
+                let within = (millis % 1_000) as usize * 36 * 36 / 1_000;
+                let mut id = [b'_'; 24];
+                id[..4].copy_from_slice($prefix.as_bytes());
+                write_decimal(&mut id[4..14], millis / 1_000);
+                id[15..17].copy_from_slice(&[ALPHABET[within / 36], ALPHABET[within % 36]]);
+                write_base36(&mut id[17..], entropy);
+                Self(id)
+            }
+        }
+    };
+}
+
+dated_id!(
+    /// A user's `publicId`.
+    UserId,
+    "usr_"
+);
+dated_id!(
+    /// One message that is owed.
+    MessageId,
+    "msg_"
+);
 
 macro_rules! random_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
@@ -124,11 +156,6 @@ random_id!(
     "key_"
 );
 random_id!(
-    /// `msg_` and twelve random characters: one message that is owed.
-    MessageId,
-    "msg_"
-);
-random_id!(
     /// `whk_` and twelve random characters: an address that hears of an organization's events.
     WebhookId,
     "whk_"
@@ -149,11 +176,7 @@ impl EventId {
     pub fn new(organization: OrganizationId, number: u64) -> Self {
         let mut id = *b"evt_000000000000_000000000000";
         id[4..16].copy_from_slice(&organization.0[4..]);
-        let mut rest = number;
-        for digit in id[17..].iter_mut().rev() {
-            *digit = b'0' + (rest % 10) as u8;
-            rest /= 10;
-        }
+        write_decimal(&mut id[17..], number);
         Self(id)
     }
 
@@ -185,13 +208,22 @@ mod tests {
 
     #[test]
     fn a_user_id_has_the_documented_shape() {
-        let id = UserId::new(1_234_567_890, u128::MAX);
-        assert_eq!(&id.as_str()[..15], "usr_1234567890_");
+        let id = UserId::new(Timestamp::from_millis(1_234_567_890_500), u128::MAX);
+        assert_eq!(&id.as_str()[..17], "usr_1234567890_i0");
         assert_eq!(UserId::parse(id.as_str()), Some(id));
         assert_eq!(
             UserId::parse("usr_1234567890_abc123def").map(|id| id.to_string()).as_deref(),
             Some("usr_1234567890_abc123def")
         );
+    }
+
+    #[test]
+    fn ids_rise_with_the_moment() {
+        let id = |millis| UserId::new(Timestamp::from_millis(millis), 7);
+        let moments = [i64::MIN, 999, 1_000, 1_001, 1_999, 2_000, 1_736_937_000_123, i64::MAX];
+        assert!(moments.is_sorted_by_key(|millis| id(*millis)));
+        assert_eq!(id(i64::MAX).as_str(), "usr_9999999999_zy7000000");
+        assert_eq!(MessageId::new(Timestamp::from_millis(0), 7).as_str(), "msg_0000000000_007000000");
     }
 
     #[test]

@@ -254,7 +254,7 @@ mod tests {
         for (nth, outcome) in Outcome::ALL.into_iter().enumerate() {
             assert_eq!((outcome as usize, Outcome::from_number(nth as u8)), (nth, Some(outcome)));
         }
-        let (user, webhook) = (UserId::new(1, 2), WebhookId::new(3));
+        let (user, webhook) = (UserId::new(crate::Timestamp::from_millis(1), 2), WebhookId::new(3));
         let event = EventId::new(crate::OrganizationId::new(4), 5);
         for content in [Content::WelcomeSms(user), Content::Event(webhook, event), Content::WebhookTest(webhook)] {
             let read = Content::from_parts(content.kind(), content.about(), content.webhook());

@@ -44,7 +44,7 @@ fn user(n: u32) -> User {
     let pick = |texts: &[&str], step: u32| texts[(n / step) as usize % texts.len()].to_owned();
     let new = NewUser::named(pick(&FIRST, 1).parse().expect("a name"), pick(&LAST, 3).parse().expect("a name"));
     User {
-        id: UserId::new(1_736_937_000, u128::from(n) + 1),
+        id: UserId::new(Timestamp::from_millis(1_736_937_000_000), u128::from(n) + 1),
         first_name: new.first_name,
         last_name: new.last_name,
         email: (!n.is_multiple_of(3)).then(|| format!("user{n}@example.com").parse().expect("an e-mail")),

@@ -21,10 +21,11 @@ create table outbox (
     reference    text,                        -- what the gateway calls it
     primary key (organization, id)
 );
+-- Their ids begin with the moment from now on, as users' do: an index of them grows at its end.
 insert into outbox (organization, id, place, kind, about, queue, due_at)
-    select organization, id, place, kind, user_id, 'sms', place / 1048576 from outbox_before;
+    select organization, 'msg_' || lpad((place / 1048576000)::text, 10, '0') || '_' || substr(id, 5, 9), place, kind,
+           user_id, 'sms', place / 1048576 from outbox_before;
 drop table outbox_before;
-create index outbox_by_place on outbox (organization, place, id);
 create index outbox_by_due on outbox (queue, due_at);
 create index outbox_of_webhook on outbox (organization, webhook, place);
 

@@ -21,8 +21,10 @@ create table outbox (
     claim        integer not null default 0,  -- whose it is while it is being sent
     reference    text                         -- what the gateway calls it
 ) strict;
+-- Their ids begin with the moment from now on, as users' do: an index of them grows at its end.
 insert into outbox (number, organization, id, kind, about, created_at, queue, due_at)
-    select number, organization, id, kind, user_id, created_at, 'sms', created_at from outbox_before;
+    select number, organization, 'msg_' || printf('%010d', created_at / 1000) || '_' || substr(id, 5, 9), kind, user_id,
+           created_at, 'sms', created_at from outbox_before;
 drop table outbox_before;
 create unique index outbox_by_id on outbox (organization, id);
 create index outbox_by_due on outbox (queue, due_at);

@@ -45,7 +45,7 @@ impl Ids {
     }
 
     pub(super) fn user(&self, now: Timestamp) -> UserId {
-        UserId::new(now.as_seconds(), self.entropy())
+        UserId::new(now, self.entropy())
     }
 
     pub(super) fn organization(&self) -> OrganizationId {
@@ -60,8 +60,8 @@ impl Ids {
         KeyId::new(self.entropy())
     }
 
-    pub(crate) fn message(&self) -> MessageId {
-        MessageId::new(self.entropy())
+    pub(crate) fn message(&self, now: Timestamp) -> MessageId {
+        MessageId::new(now, self.entropy())
     }
 
     pub(super) fn webhook(&self) -> WebhookId {

@@ -50,7 +50,7 @@ impl App {
         };
         let mut owed = Vec::new();
         if user.should_send_sms && user.phone.is_some() {
-            owed.push(Message { id: self.ids.message(), content: Content::WelcomeSms(user.id), at: now });
+            owed.push(Message { id: self.ids.message(now), content: Content::WelcomeSms(user.id), at: now });
         }
         let mut fields = user.fields();
         if !payors.is_empty() {

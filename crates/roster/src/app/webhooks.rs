@@ -173,7 +173,8 @@ impl App {
     }
 
     async fn owe_once_more(&self, caller: &Caller, webhook: &Webhook, content: Content) -> Result<MessageId, Error> {
-        let message = Message { id: self.ids.message(), content, at: self.clock.now() };
+        let now = self.clock.now();
+        let message = Message { id: self.ids.message(now), content, at: now };
         let id = message.id;
         let mut heard_to = webhook.heard_to;
         // It may be told of events at this very moment, and so move on.

@@ -55,8 +55,9 @@ impl Delivery {
             let is_its_own_making = event.action == Action::WebhookCreated && event.target == webhook.id.as_str();
             webhook.hears_of(event.action) && is_told(event) && event.at >= webhook.created_at && !is_its_own_making
         };
+        let now = self.app.clock().now();
         let message = |event: &roster_store::outbox::Event| Message {
-            id: self.app.ids().message(),
+            id: self.app.ids().message(now),
             content: Content::Event(webhook.id, roster_directory::EventId::new(organization, event.number)),
             at: event.at,
         };

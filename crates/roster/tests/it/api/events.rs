@@ -58,7 +58,7 @@ async fn the_feed_says_what_happened_to_what_and_nothing_more() {
         {
           "createdAt": "2025-01-15T10:30:00.000Z",
           "data": {
-            "publicId": "usr_1736937000_600000000"
+            "publicId": "usr_1736937000_006000000"
           },
           "publicId": "evt_100000000000_000000000003",
           "type": "user.created"

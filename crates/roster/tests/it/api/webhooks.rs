@@ -203,7 +203,7 @@ async fn what_is_no_id_of_a_webhook_is_said_to_be_none() {
     "#);
     let unknown = admin.get("/api/v1/webhooks/whk_aaaaaaaaaaaa").await;
     assert_eq!(unknown.to_string(), "404\n{\n  \"error\": \"Resource not found\"\n}");
-    for id in ["usr_1234567890_abc123def", "whk_AAAAAAAAAAAA", "whk_aaaaaaaaaaaaa", "%ff", "msg_aaaaaaaaaaaa"] {
+    for id in ["usr_1234567890_abc123def", "whk_AAAAAAAAAAAA", "whk_aaaaaaaaaaaaa", "%ff", "msg_1736937000_aaaaaaaaa"] {
         let path = format!("{WEBHOOKS}/{id}");
         let event = json!({ "event": "evt_aaaaaaaaaaaa_000000000001" });
         for answer in [
@@ -215,7 +215,7 @@ async fn what_is_no_id_of_a_webhook_is_said_to_be_none() {
             admin.act(&format!("{path}/test")).await,
             admin.post(&format!("{path}/replay"), event).await,
             admin.get(&format!("{path}/deliveries")).await,
-            admin.get(&format!("{path}/deliveries/msg_aaaaaaaaaaaa")).await,
+            admin.get(&format!("{path}/deliveries/msg_1736937000_aaaaaaaaa")).await,
         ] {
             assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}: {answer}");
             // What is no text at all leaves no part of the path to be read.

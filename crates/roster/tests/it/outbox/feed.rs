@@ -128,7 +128,7 @@ async fn a_webhook_is_moved_on_by_one_and_owed_an_event_once() {
     let to = store(&roster).events(org.id(), from, 10).await.expect("events").last().expect("an event").number;
     let owe = async |nth: u128, heard: (u64, u64), count: u128| {
         let message = |of| Message {
-            id: MessageId::new(1_000_000 + 10 * nth + of),
+            id: MessageId::new(at(0), 1_000_000 + 10 * nth + of),
             content: Content::Event(made.id, EventId::new(org.id(), to)),
             at: at(0),
         };

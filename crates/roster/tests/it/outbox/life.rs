@@ -119,7 +119,7 @@ async fn a_webhook_that_is_deleted_is_owed_nothing_more() {
     let filter = Filter { organization: Some(org.id()), webhook: Some(gone.id), ..Filter::default() };
     let told = store(&roster).messages(filter, 10).await.expect("messages");
     assert_eq!(told.iter().map(|message| message.state).collect::<Vec<_>>(), [State::Dropped; 3]);
-    let message = Message { id: MessageId::new(1), content: Content::WebhookTest(gone.id), at: at(0) };
+    let message = Message { id: MessageId::new(at(0), 1), content: Content::WebhookTest(gone.id), at: at(0) };
     let owed = store(&roster).owe(org.id(), gone.id, (gone.heard_to, gone.heard_to), vec![message]).await;
     assert!(!owed.expect("an answer"), "there is none");
 }
@@ -143,7 +143,7 @@ async fn what_a_webhook_was_told_is_paged_newest_first() {
     assert_eq!(page(None).await.expect("a page"), made[..2]);
     assert_eq!(page(Some(made[1])).await.expect("a page"), made[2..4]);
     assert_eq!(page(Some(made[3])).await.expect("a page"), made[4..]);
-    assert!(matches!(page(Some(MessageId::new(u128::MAX))).await, Err(Error::NoSuchCursor)));
+    assert!(matches!(page(Some(MessageId::new(at(0), u128::MAX))).await, Err(Error::NoSuchCursor)));
 }
 
 #[tokio::test]

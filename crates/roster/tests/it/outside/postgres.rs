@@ -10,6 +10,7 @@ mod processes;
 mod proxy;
 mod round_trips;
 mod rows;
+mod upgrade;
 mod url;
 mod waiting;
 

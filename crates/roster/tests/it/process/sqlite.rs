@@ -179,3 +179,26 @@ fn a_key_revoked_by_the_command_line_is_refused_by_running_servers_on_the_next_r
         }
     }
 }
+
+#[test]
+fn messages_from_before_they_were_delivered_are_owed() {
+    let (new, old) = (Binary::new(), Binary::new());
+    new.organization_with_admin();
+    let first = include_str!("../../../../roster-store/migrations/sqlite/0001_directory.sql");
+    let connection = Connection::open(old.database()).expect("a file");
+    connection.execute_batch(first).expect("the first schema");
+    let other = new.database();
+    connection.execute("attach database ?1 as new", [other.to_str().expect("UTF-8")]).expect("the other file");
+    connection
+        .execute_batch(
+            "create table schema_migration (number integer primary key, name text not null, sha256 blob not null) strict;
+             insert into schema_migration select * from new.schema_migration where number = 1;
+             insert into organization (number, id, name, created_at) values (1, 'org_000000000001', 'Example', 0);
+             insert into outbox (organization, id, kind, user_id, created_at)
+                 values (1, 'msg_abc123def456', 'sms.welcome', 'usr_1736937000_abc123def', 1736937000123);
+             pragma application_id = 1380930388;",
+        )
+        .expect("rows");
+    drop(connection);
+    assert_snapshot!(old.print(["outbox", "list"]), @"msg_1736937000_abc123def	org_000000000001	sms.welcome	usr_1736937000_abc123def	2025-01-15T10:30:00.123Z	owed	0	2025-01-15T10:30:00.123Z");
+}

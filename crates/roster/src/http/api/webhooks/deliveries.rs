@@ -122,8 +122,8 @@ pub(crate) async fn list_deliveries(
     security(("BearerAuth" = [])),
     params(
         WebhookPath,
-        ("deliveryId" = String, Path, description = "Delivery public identifier", example = "msg_abc123def456",
-         pattern = "^msg_[a-z0-9]{12}$")
+        ("deliveryId" = String, Path, description = "Delivery public identifier", example = "msg_1736937000_abc123def",
+         pattern = "^msg_[0-9]{10}_[a-z0-9]{9}$")
     ),
     responses((status = 200, description = "OK", body = DeliveryDetails))
 )]

@@ -149,7 +149,7 @@ pub(crate) struct DeliveryOwed {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeliveryRef {
     /// Delivery public identifier
-    #[schema(pattern = "^msg_[a-z0-9]{12}$")]
+    #[schema(pattern = "^msg_[0-9]{10}_[a-z0-9]{9}$")]
     pub(crate) public_id: String,
 }
 
@@ -174,7 +174,7 @@ pub(crate) struct DeliveryParams {
     #[param(minimum = 1, maximum = 100, default = 25)]
     limit: Option<u32>,
     /// Only those older than this delivery of the organization
-    #[param(pattern = "^msg_[a-z0-9]{12}$")]
+    #[param(pattern = "^msg_[0-9]{10}_[a-z0-9]{9}$")]
     before: Option<String>,
 }
 
@@ -193,7 +193,7 @@ pub(crate) struct DeliveryList<'a> {
 #[schema(as = Delivery)]
 pub(crate) struct DeliveryBody<'a> {
     /// Delivery public identifier
-    #[schema(pattern = "^msg_[a-z0-9]{12}$")]
+    #[schema(pattern = "^msg_[0-9]{10}_[a-z0-9]{9}$")]
     public_id: &'a str,
     /// Event public identifier; null: it is a test
     #[schema(required, pattern = "^evt_[a-z0-9]{12}_[0-9]{12}$")]
@@ -232,7 +232,7 @@ impl<'a> DeliveryBody<'a> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeliveryDetails<'a> {
     /// Delivery public identifier
-    #[schema(pattern = "^msg_[a-z0-9]{12}$")]
+    #[schema(pattern = "^msg_[0-9]{10}_[a-z0-9]{9}$")]
     public_id: &'a str,
     /// Event public identifier; null: it is a test
     #[schema(required, pattern = "^evt_[a-z0-9]{12}_[0-9]{12}$")]

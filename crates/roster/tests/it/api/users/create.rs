@@ -63,7 +63,7 @@ async fn create_answers_with_the_documented_body() {
           "publicId": "org_100000000000"
         },
         "phoneNumber": "+1234567890",
-        "publicId": "usr_1736937000_600000000",
+        "publicId": "usr_1736937000_006000000",
         "role": "TECHNICIAN",
         "shouldSendSMS": false
       }
@@ -72,7 +72,7 @@ async fn create_answers_with_the_documented_body() {
     assert_eq!(answer.header("content-type"), "application/json");
     assert_eq!(answer.header("cache-control"), "no-store");
     // Its members stand in the order of the document.
-    assert_snapshot!(answer.text, @r#"{"message":"User created successfully","user":{"publicId":"usr_1736937000_600000000","firstName":"John","lastName":"Doe","email":"john.doe@example.com","role":"TECHNICIAN","phoneNumber":"+1234567890","npiNumber":"1234567890","shouldSendSMS":false,"createdAt":"2025-01-15T10:30:00.000Z","organization":{"name":"Example Organization","publicId":"org_100000000000"}}}"#);
+    assert_snapshot!(answer.text, @r#"{"message":"User created successfully","user":{"publicId":"usr_1736937000_006000000","firstName":"John","lastName":"Doe","email":"john.doe@example.com","role":"TECHNICIAN","phoneNumber":"+1234567890","npiNumber":"1234567890","shouldSendSMS":false,"createdAt":"2025-01-15T10:30:00.000Z","organization":{"name":"Example Organization","publicId":"org_100000000000"}}}"#);
 }
 
 #[tokio::test]
@@ -95,7 +95,7 @@ async fn create_answers_null_for_what_was_not_given() {
           "publicId": "org_100000000000"
         },
         "phoneNumber": null,
-        "publicId": "usr_1736937000_600000000",
+        "publicId": "usr_1736937000_006000000",
         "role": "TECHNICIAN",
         "shouldSendSMS": false
       }

@@ -66,7 +66,7 @@ async fn a_list_has_the_documented_shape() {
           "firstName": "U1",
           "lastName": "Doe",
           "postalCode": null,
-          "publicId": "usr_1736937000_300000000",
+          "publicId": "usr_1736937000_003000000",
           "role": "TECHNICIAN",
           "sex": null,
           "state": null

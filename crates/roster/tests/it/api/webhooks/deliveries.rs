@@ -66,7 +66,7 @@ async fn a_test_is_owed_and_listed_until_it_is_delivered() {
     200
     {
       "delivery": {
-        "publicId": "msg_a00000000000"
+        "publicId": "msg_1736937000_00a000000"
       },
       "message": "Test queued successfully"
     }
@@ -81,7 +81,7 @@ async fn a_test_is_owed_and_listed_until_it_is_delivered() {
           "event": null,
           "kind": "webhook.test",
           "nextAttemptAt": "2025-01-15T10:30:00.000Z",
-          "publicId": "msg_a00000000000",
+          "publicId": "msg_1736937000_00a000000",
           "state": "owed"
         }
       ],
@@ -119,7 +119,7 @@ async fn a_test_is_owed_and_listed_until_it_is_delivered() {
       "event": null,
       "kind": "webhook.test",
       "nextAttemptAt": null,
-      "publicId": "msg_a00000000000",
+      "publicId": "msg_1736937000_00a000000",
       "state": "delivered"
     }
     "#);
@@ -277,7 +277,7 @@ async fn what_cannot_be_asked_of_deliveries_is_refused_all_at_once() {
       "error": "Validation error"
     }
     "#);
-    let unknown = admin.get(&format!("{listed}?before=msg_aaaaaaaaaaaa")).await;
+    let unknown = admin.get(&format!("{listed}?before=msg_1736937000_aaaaaaaaa")).await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
     assert_snapshot!(admin.get("/api/v1/webhooks/whk_1/deliveries/msg_1").await, @r#"
     400

@@ -78,7 +78,7 @@ async fn owe(app: &App, organization: OrganizationId, webhook: &Webhook, count: 
     let webhooks = app.store().webhooks(organization).await.expect("webhooks");
     let heard_to = webhooks.iter().find(|one| one.id == webhook.id).expect("the webhook").heard_to;
     let message = |number: &u64| Message {
-        id: MessageId::new(u128::from_le_bytes(*b"some two hundred") ^ u128::from(*number) << 64 ^ unique(webhook)),
+        id: MessageId::new(at(0), u128::from(*number) << 64 ^ unique(webhook)),
         content: Content::Event(webhook.id, EventId::new(organization, *number)),
         at: at(*number as i64 % 3),
     };

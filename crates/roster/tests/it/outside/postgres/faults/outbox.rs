@@ -96,7 +96,7 @@ async fn an_event_is_numbered_and_owed_once_whatever_fault_that_meets() {
             let numbers: Vec<u64> = events.iter().map(|event| event.number).collect();
             let to = *numbers.last().expect("an event");
             let message = Message {
-                id: MessageId::new(1_000_000 + owed),
+                id: MessageId::new(at(0), 1_000_000 + owed),
                 content: Content::Event(webhook.id, EventId::new(org.id(), to)),
                 at: at(0),
             };
