@@ -19,7 +19,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use load::{Asker, Outcome, Pace, Plan};
-use parts::{Effort, growth::growth, search::search, start::start, throughput};
+use parts::{Effort, growth::growth, search::search, start::start, throughput, waiting::waiting};
 use report::Report;
 use rounds::{Job, Spread, interleave};
 use site::Bench;
@@ -48,6 +48,8 @@ enum What {
     Growth(Effort),
     /// Of them: searches
     Search(Effort),
+    /// Of them: creates while messages wait for a gateway
+    Waiting(Effort),
     /// Creates, each durable before it is answered, on a new database (or one of --users)
     Create(Load),
     /// Get by id, over 20 000 random ids
@@ -170,12 +172,13 @@ fn part(name: &str, effort: Effort, parts: &[Part]) -> anyhow::Result<()> {
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().what {
-        What::All(effort) => part("all", effort, &[throughput::shares, throughput::open_loop, start, growth, search]),
+        What::All(effort) => part("all", effort, &[throughput::shares, throughput::open_loop, start, growth, search, waiting]),
         What::Shares(effort) => part("shares", effort, &[throughput::shares]),
         What::OpenLoop(effort) => part("open-loop", effort, &[throughput::open_loop]),
         What::Start(effort) => part("start", effort, &[start]),
         What::Growth(effort) => part("growth", effort, &[growth]),
         What::Search(effort) => part("search", effort, &[search]),
+        What::Waiting(effort) => part("waiting", effort, &[waiting]),
         What::Create(load) => load.one("create", 0, |key, _| ask::create(key)),
         What::Get(load) => load.one("get", 1_000_000, |key, users| ask::user(key, users, 20_000)),
         What::List { load, query } => load.one("list", 1_000_000, |key, _| ask::page(key, &query)),

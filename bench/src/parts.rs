@@ -4,6 +4,7 @@ pub(crate) mod growth;
 pub(crate) mod search;
 pub(crate) mod start;
 pub(crate) mod throughput;
+pub(crate) mod waiting;
 
 /// How long and how often each thing is measured.
 #[derive(Debug, Clone, Copy, clap::Args)]

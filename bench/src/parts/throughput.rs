@@ -147,7 +147,7 @@ fn created_afresh(bench: &Bench, plan: &Plan, flags: &[&str]) -> anyhow::Result<
     Ok(outcome.into())
 }
 
-fn plan(effort: Effort, pace: Pace) -> Plan {
+pub(super) fn plan(effort: Effort, pace: Pace) -> Plan {
     Plan {
         connections: CONNECTIONS,
         warm_up: Duration::from_secs(1),
