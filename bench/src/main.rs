@@ -172,7 +172,9 @@ fn part(name: &str, effort: Effort, parts: &[Part]) -> anyhow::Result<()> {
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().what {
-        What::All(effort) => part("all", effort, &[throughput::shares, throughput::open_loop, start, growth, search, waiting]),
+        What::All(effort) => {
+            part("all", effort, &[throughput::shares, throughput::open_loop, start, growth, search, waiting])
+        }
         What::Shares(effort) => part("shares", effort, &[throughput::shares]),
         What::OpenLoop(effort) => part("open-loop", effort, &[throughput::open_loop]),
         What::Start(effort) => part("start", effort, &[start]),
