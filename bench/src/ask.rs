@@ -58,6 +58,12 @@ pub(crate) fn user(key: &str, users: u64, many: u64) -> impl FnMut(&mut Exchange
     }
 }
 
+/// One user by id, always the same.
+pub(crate) fn user_called(key: &str, id: &str) -> impl FnMut(&mut Exchange) + use<> {
+    let (key, id) = (key.to_owned(), id.to_owned());
+    move |exchange| get(exchange, &key, ["/api/v1/users/", &id], &[r#"{"publicId":""#, &id, "\""])
+}
+
 /// One page of users, always the same. It must not be empty.
 pub(crate) fn page(key: &str, query: &str) -> impl FnMut(&mut Exchange) + use<> {
     let (key, query) = (key.to_owned(), query.to_owned());

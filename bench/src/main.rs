@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod ask;
+mod in_process;
 mod load;
 mod parts;
 mod people;
@@ -19,7 +20,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use load::{Asker, Outcome, Pace, Plan};
-use parts::{Effort, growth::growth, search::search, start::start, throughput, waiting::waiting};
+use parts::{Effort, growth::growth, instructions, search::search, start::start, throughput, waiting::waiting};
 use report::Report;
 use rounds::{Job, Spread, interleave};
 use site::Bench;
@@ -79,6 +80,15 @@ enum What {
         #[arg(long, default_value_t = 1)]
         rounds: usize,
     },
+    /// Instructions that a create, a get and a list take, counted by valgrind and compared with bench/instructions.txt
+    Instructions {
+        /// Keep what was counted as what the next ones are compared with
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Requests without a server, one after the other: what `instructions` counts
+    #[command(hide = true)]
+    InProcess { what: in_process::What, requests: u32 },
     /// Make the database of so many users, and print where it is
     Seed {
         /// How many
@@ -199,6 +209,8 @@ fn main() -> anyhow::Result<()> {
             println!("sqlite: {} users a second", Spread::of(outcomes.iter().map(|outcome| outcome.per_second)));
             Ok(())
         }
+        What::Instructions { keep } => instructions::count(keep),
+        What::InProcess { what, requests } => in_process::run(what, requests),
         What::Seed { users, into: Some(location) } => seed::into(&location, users),
         What::Seed { users, into: None } => {
             println!("{}", seed::database(&Bench::new()?.folder, users)?.display());

@@ -79,6 +79,7 @@ impl Alone {
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "wal_autocheckpoint", plan.checkpoint_pages)?;
         connection.set_prepared_statement_cache_capacity(64);
+        connection.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.execute_batch(SCHEMA)?;
         connection.execute(
             "insert into organization (id, name, created_at) values (?1, 'Bench Organization', 0)",
