@@ -55,7 +55,9 @@ impl Roster {
     /// Starts a server on a free port, and waits until it says where it listens.
     pub(crate) fn serve(&self, database: &Path, flags: &[String]) -> anyhow::Result<Server> {
         let mut command = self.command(database);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--rate-limit", "4294967295"]).args(flags);
+        // What is owed to those who were seeded is old, and is to wait all the same.
+        command.args(["serve", "--listen", "127.0.0.1:0", "--rate-limit", "4294967295", "--sms-keep", "87600h"]);
+        command.args(flags);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().context("cannot run roster")?;
         let mut log = BufReader::new(child.stderr.take().context("it is piped")?);
         let mut said = String::new();

@@ -20,7 +20,7 @@ pub(crate) fn waiting(bench: &Bench, effort: Effort, report: &mut Report) -> any
         // Either way the file is written anew, so that neither has pages to give away.
         connection.execute_batch(&format!("{sql}; vacuum; pragma wal_checkpoint(truncate)"))?;
         drop(connection);
-        let server = bench.roster.serve(&ground.database, &["--sms-keep".to_owned(), "87600h".to_owned()])?;
+        let server = bench.roster.serve(&ground.database, &[])?;
         let site = Site { server, ground };
         let outcome = site.load(&plan, &mut ask::create(&site.ground.key))?;
         site.stop()?;
