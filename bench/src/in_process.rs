@@ -16,10 +16,7 @@ use roster::{
 use roster_directory::{Role, key::KeyName};
 use roster_store::{Location, Options, Store};
 
-use crate::{
-    ask,
-    load::{Asker, Exchange},
-};
+use crate::{ask, load::Exchange};
 
 /// What is asked, over and over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -89,7 +86,7 @@ pub(crate) fn run(what: What, requests: u32) -> anyhow::Result<()> {
 }
 
 /// Sends one request, and returns the body of its answer.
-async fn send(face: &Face, ask: &mut Asker<'_>) -> anyhow::Result<String> {
+async fn send(face: &Face, ask: &mut (impl FnMut(&mut Exchange) + Send)) -> anyhow::Result<String> {
     let mut exchange = Exchange::default();
     ask(&mut exchange);
     let text = std::str::from_utf8(&exchange.request)?;

@@ -168,6 +168,17 @@ impl NewUser {
     }
 }
 
+/// Of a user, what a list shows and get by id: those who read many need read no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the API's own names")]
+pub struct Profile {
+    pub id: UserId,
+    pub first_name: PersonName,
+    pub last_name: PersonName,
+    pub role: Role,
+    pub demographics: Demographics,
+}
+
 /// A user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the API's own names")]
@@ -183,6 +194,13 @@ pub struct User {
     pub recertification: Option<RecertificationDate>,
     pub demographics: Demographics,
     pub created_at: Timestamp,
+}
+
+impl From<User> for Profile {
+    fn from(user: User) -> Self {
+        let User { id, first_name, last_name, role, demographics, .. } = user;
+        Self { id, first_name, last_name, role, demographics }
+    }
 }
 
 impl User {

@@ -6,31 +6,33 @@ use roster_directory::{
     credential::{Day, RecertificationDate},
     npi::NpiNumber,
     phone::PhoneNumber,
-    user::{Demographics, Email, Line, PersonName},
+    user::{Demographics, Email, Line, PersonName, Profile},
     webhook::{Description, Secret, State, WebhookUrl},
 };
 
-/// The columns that a [`StoredUser`] is filled from, in its order.
+/// The columns that a [`StoredProfile`] is filled from, in its order.
+macro_rules! profile_columns {
+    () => {
+        "id, first_name, last_name, role, sex, caregiver, birth_date, address_line1, address_line2, city, state, \
+         postal_code"
+    };
+}
+pub(crate) use profile_columns;
+
+/// The columns that a [`StoredUser`] is filled from, in its order: the first of them are its profile's.
 macro_rules! user_columns {
     () => {
-        "id, first_name, last_name, email, role, phone, npi, sms, recertify_at, recertify_day, sex, caregiver, \
-         birth_date, address_line1, address_line2, city, state, postal_code"
+        concat!(crate::rows::profile_columns!(), ", email, phone, npi, sms, recertify_at, recertify_day")
     };
 }
 pub(crate) use user_columns;
 
-/// A user's row, still in the driver's buffer.
-pub(crate) struct StoredUser<'a> {
+/// What lists show of a user's row, still in the driver's buffer.
+pub(crate) struct StoredProfile<'a> {
     pub(crate) id: &'a str,
     pub(crate) first_name: &'a str,
     pub(crate) last_name: &'a str,
-    pub(crate) email: Option<&'a str>,
     pub(crate) role: u8,
-    pub(crate) phone: Option<&'a str>,
-    pub(crate) npi: Option<&'a str>,
-    pub(crate) sms: bool,
-    pub(crate) recertify_at: Option<i64>,
-    pub(crate) recertify_day: Option<&'a str>,
     pub(crate) sex: Option<&'a str>,
     pub(crate) caregiver: Option<&'a str>,
     pub(crate) birth_date: Option<&'a str>,
@@ -39,29 +41,17 @@ pub(crate) struct StoredUser<'a> {
     pub(crate) city: Option<&'a str>,
     pub(crate) state: Option<&'a str>,
     pub(crate) postal_code: Option<&'a str>,
-    pub(crate) created_at: i64,
 }
 
-impl StoredUser<'_> {
-    /// The user; `None` if something does not have its form, and so was not written by Roster. Text was checked
+impl StoredProfile<'_> {
+    /// The profile; `None` if something does not have its form, and so was not written by Roster. Text was checked
     /// before it was stored, and is not checked again.
-    pub(crate) fn parse(&self) -> Option<User> {
-        let recertification = match (self.recertify_at, self.recertify_day) {
-            (Some(at), Some(day)) => {
-                Some(RecertificationDate::from_parts(Timestamp::from_millis(at), Day::parse(day).ok()?))
-            }
-            _ => None,
-        };
-        Some(User {
+    pub(crate) fn parse(&self) -> Option<Profile> {
+        Some(Profile {
             id: UserId::parse(self.id)?,
             first_name: PersonName::from_stored(self.first_name),
             last_name: PersonName::from_stored(self.last_name),
-            email: self.email.map(Email::from_stored),
             role: Role::from_number(self.role)?,
-            phone: self.phone.map(PhoneNumber::from_stored),
-            npi: self.npi.map(NpiNumber::from_stored),
-            should_send_sms: self.sms,
-            recertification,
             demographics: Demographics {
                 sex: self.sex.map(Line::from_stored),
                 caregiver: if_set(self.caregiver, UserId::parse)?,
@@ -72,6 +62,43 @@ impl StoredUser<'_> {
                 state: self.state.map(Line::from_stored),
                 postal_code: self.postal_code.map(Line::from_stored),
             },
+        })
+    }
+}
+
+/// A user's row, still in the driver's buffer.
+pub(crate) struct StoredUser<'a> {
+    pub(crate) profile: StoredProfile<'a>,
+    pub(crate) email: Option<&'a str>,
+    pub(crate) phone: Option<&'a str>,
+    pub(crate) npi: Option<&'a str>,
+    pub(crate) sms: bool,
+    pub(crate) recertify_at: Option<i64>,
+    pub(crate) recertify_day: Option<&'a str>,
+    pub(crate) created_at: i64,
+}
+
+impl StoredUser<'_> {
+    /// The user, as [its profile](StoredProfile::parse).
+    pub(crate) fn parse(&self) -> Option<User> {
+        let recertification = match (self.recertify_at, self.recertify_day) {
+            (Some(at), Some(day)) => {
+                Some(RecertificationDate::from_parts(Timestamp::from_millis(at), Day::parse(day).ok()?))
+            }
+            _ => None,
+        };
+        let Profile { id, first_name, last_name, role, demographics } = self.profile.parse()?;
+        Some(User {
+            id,
+            first_name,
+            last_name,
+            email: self.email.map(Email::from_stored),
+            role,
+            phone: self.phone.map(PhoneNumber::from_stored),
+            npi: self.npi.map(NpiNumber::from_stored),
+            should_send_sms: self.sms,
+            recertification,
+            demographics,
             created_at: Timestamp::from_millis(self.created_at),
         })
     }

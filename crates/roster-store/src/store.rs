@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
 
 use roster_directory::{
     Change, KeyId, Message, MessageId, Organization, OrganizationId, Payor, PayorId, Query, Timestamp, User, UserId,
-    Webhook, WebhookId, key::Key, outbox::Attempt, sms::Consent,
+    Webhook, WebhookId, key::Key, outbox::Attempt, sms::Consent, user::Profile,
 };
 
 use crate::{
@@ -96,7 +96,7 @@ pub struct KeyRecord {
 #[derive(Debug, Clone)]
 pub struct Listing {
     /// The users of the page, in order.
-    pub users: Vec<User>,
+    pub users: Vec<Profile>,
     /// All that the filter finds, counted at the same moment.
     pub total: u64,
 }

@@ -7,7 +7,7 @@ use roster_directory::{OrganizationId, Query, UserId, query::Order, search::Term
 use tokio_postgres::types::{ToSql, Type};
 
 use super::{lending::Trouble, rows};
-use crate::{Error, Listing, rows::user_columns};
+use crate::{Error, Listing, rows::profile_columns};
 
 /// The answer.
 pub(super) async fn list(
@@ -72,7 +72,7 @@ pub(super) async fn list(
     let sql = format!(
         concat!(
             "with page as (select ",
-            user_columns!(),
+            profile_columns!(),
             ", place from users where {page_filter} \
              order by place {direction}, id {direction} limit $3 offset $4), total as ({total}) \
              select page.*, total.* from total left join page on true order by page.place {direction}, page.id {direction}"
@@ -91,7 +91,7 @@ pub(super) async fn list(
     };
     let total = rows.first().map_or(0, |row| row.get::<_, i64>(TOTAL));
     let on_the_page = rows.iter().filter(|row| row.get::<_, Option<&str>>(0).is_some());
-    let users = on_the_page.map(rows::user).collect::<Result<_, _>>().map_err(Trouble::Refused)?;
+    let users = on_the_page.map(rows::profile).collect::<Result<_, _>>().map_err(Trouble::Refused)?;
     Ok(Listing { users, total: total as u64 })
 }
 
@@ -105,8 +105,8 @@ async fn place_of(client: &ClientWrapper, organization: &str, id: UserId) -> Res
 
 const NEVER: &str = "writing to a string does not fail";
 
-/// The column after [`rows::user`]'s.
-const TOTAL: usize = 19;
+/// The column after [`rows::profile`]'s and the place.
+const TOTAL: usize = 13;
 
 /// What one term is looked for as: patterns of `like`, and an id.
 struct Needles {

@@ -6,6 +6,7 @@ use roster_directory::{
     key::{Key, KeyHash},
     outbox::{self, Attempt, Content, Kind, Outcome},
     sms::{Consent, ConsentWording, Setting},
+    user::Profile,
 };
 use tokio_postgres::Row;
 
@@ -13,7 +14,7 @@ use super::place;
 use crate::{
     Error, Remembered,
     outbox::{Backlog, BusyWebhook, Claimed, Event, Stop, StoredMessage, VersionedSetting},
-    rows::{StoredUser, StoredWebhook},
+    rows::{StoredProfile, StoredUser, StoredWebhook},
 };
 
 /// Reads a stored text as the type it was checked as. What does not parse was not written by Roster.
@@ -196,27 +197,39 @@ pub(super) fn remembered(row: &Row) -> Remembered {
     }
 }
 
-/// A user's `user_columns!`, and then its `place`.
-pub(super) fn user(row: &Row) -> Result<User, Error> {
-    let stored = StoredUser {
+/// A user's `profile_columns!`.
+fn stored_profile(row: &Row) -> Result<StoredProfile<'_>, Error> {
+    Ok(StoredProfile {
         id: row.get(0),
         first_name: row.get(1),
         last_name: row.get(2),
-        email: row.get(3),
-        role: small(row, 4)?,
-        phone: row.get(5),
-        npi: row.get(6),
-        sms: row.get(7),
-        recertify_at: row.get(8),
-        recertify_day: row.get(9),
-        sex: row.get(10),
-        caregiver: row.get(11),
-        birth_date: row.get(12),
-        address_line1: row.get(13),
-        address_line2: row.get(14),
-        city: row.get(15),
-        state: row.get(16),
-        postal_code: row.get(17),
+        role: small(row, 3)?,
+        sex: row.get(4),
+        caregiver: row.get(5),
+        birth_date: row.get(6),
+        address_line1: row.get(7),
+        address_line2: row.get(8),
+        city: row.get(9),
+        state: row.get(10),
+        postal_code: row.get(11),
+    })
+}
+
+/// A user's `profile_columns!`.
+pub(super) fn profile(row: &Row) -> Result<Profile, Error> {
+    stored_profile(row)?.parse().ok_or_else(corrupt)
+}
+
+/// A user's `user_columns!`, and then its `place`.
+pub(super) fn user(row: &Row) -> Result<User, Error> {
+    let stored = StoredUser {
+        profile: stored_profile(row)?,
+        email: row.get(12),
+        phone: row.get(13),
+        npi: row.get(14),
+        sms: row.get(15),
+        recertify_at: row.get(16),
+        recertify_day: row.get(17),
         created_at: place::moment(row.get(18)).as_millis(),
     };
     stored.parse().ok_or_else(corrupt)

@@ -6,7 +6,7 @@
 
 use std::ops::RangeInclusive;
 
-use roster_directory::{Query, Role, RoleSet, User, UserId, query::Order};
+use roster_directory::{Query, Role, RoleSet, UserId, query::Order, user::Profile};
 use rusqlite::{CachedStatement, OptionalExtension, Rows, params};
 
 use super::{
@@ -14,7 +14,10 @@ use super::{
     readers::Reader,
     rows, search,
 };
-use crate::{Error, Listing, rows::user_columns};
+use crate::{
+    Error, Listing,
+    rows::{profile_columns, user_columns},
+};
 
 /// Index entries that may be passed over before a query is no longer answered on a runtime thread: about 0.2 ms.
 const LIGHT_SKIP: u64 = 2_000;
@@ -50,7 +53,7 @@ fn by_email(reader: &Reader, number: OrganizationNumber, query: &Query) -> Resul
     let total = u64::from(user.is_some());
     // There is one at most, so nothing comes after it.
     let on_the_page = query.offset() == 0 && query.after.is_none();
-    Ok(Listing { users: user.into_iter().filter(|_| on_the_page).collect(), total })
+    Ok(Listing { users: user.filter(|_| on_the_page).map(Profile::from).into_iter().collect(), total })
 }
 
 /// One page without a search; `None` if more than `most_skipped` index entries would be passed over.
@@ -177,7 +180,7 @@ fn by_counting(
     number: OrganizationNumber,
     roles: RoleSet,
     window: &Window,
-) -> Result<Vec<User>, Error> {
+) -> Result<Vec<Profile>, Error> {
     let mut hidden = Vec::new();
     for role in RoleSet::ALL.without(roles).iter() {
         let sql = "select place from users where organization = ?1 and role = ?2";
@@ -193,21 +196,27 @@ fn by_counting(
 }
 
 /// The first `len` users of a stretch that may be shown, where at most `hidden` may not.
-fn in_stretch(reader: &Reader, roles: RoleSet, stretch: &Stretch, len: u64, hidden: u64) -> Result<Vec<User>, Error> {
+fn in_stretch(
+    reader: &Reader,
+    roles: RoleSet,
+    stretch: &Stretch,
+    len: u64,
+    hidden: u64,
+) -> Result<Vec<Profile>, Error> {
     let sql = match stretch.order {
         Order::NewestFirst => concat!(
             "select ",
-            user_columns!(),
-            ", created_at from users where place between ?1 and ?2 order by place desc limit ?3"
+            profile_columns!(),
+            " from users where place between ?1 and ?2 order by place desc limit ?3"
         ),
         Order::OldestFirst => concat!(
             "select ",
-            user_columns!(),
-            ", created_at from users where place between ?1 and ?2 order by place asc limit ?3"
+            profile_columns!(),
+            " from users where place between ?1 and ?2 order by place asc limit ?3"
         ),
     };
     let (start, end) = (stretch.places.start(), stretch.places.end());
-    let mut users = reader.collect(sql, params![start, end, (len + hidden) as i64], rows::user)?;
+    let mut users = reader.collect(sql, params![start, end, (len + hidden) as i64], rows::profile)?;
     users.retain(|user| roles.contains(user.role));
     users.truncate(len as usize);
     Ok(users)
@@ -272,8 +281,7 @@ impl Walk<'_> {
     }
 }
 
-fn users_at(reader: &Reader, places: &[i64]) -> Result<Vec<User>, Error> {
-    let mut statement =
-        reader.prepare(concat!("select ", user_columns!(), ", created_at from users where place = ?1"))?;
-    places.iter().map(|place| Ok(statement.query_row([place], rows::user)?)).collect()
+fn users_at(reader: &Reader, places: &[i64]) -> Result<Vec<Profile>, Error> {
+    let mut statement = reader.prepare(concat!("select ", profile_columns!(), " from users where place = ?1"))?;
+    places.iter().map(|place| Ok(statement.query_row([place], rows::profile)?)).collect()
 }

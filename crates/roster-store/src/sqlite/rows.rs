@@ -6,13 +6,14 @@ use roster_directory::{
     key::{Key, KeyHash},
     outbox::{self, Attempt, Content, Kind, Outcome},
     sms::{Consent, ConsentWording, Setting},
+    user::Profile,
 };
 use rusqlite::{Row, types::Type};
 
 use crate::{
     Remembered,
     outbox::{Backlog, BusyWebhook, Claimed, Event, Stop, StoredMessage, VersionedSetting},
-    rows::{StoredUser, StoredWebhook},
+    rows::{StoredProfile, StoredUser, StoredWebhook},
 };
 
 /// Reads a stored text as the type it was checked as. What does not parse was not written by Roster.
@@ -200,29 +201,42 @@ pub(super) fn remembered(row: &Row<'_>) -> rusqlite::Result<Remembered> {
     })
 }
 
-/// A user's `user_columns!`, and then its `created_at`.
-pub(super) fn user(row: &Row<'_>) -> rusqlite::Result<User> {
+/// A user's `profile_columns!`.
+fn stored_profile<'a>(row: &'a Row<'_>) -> rusqlite::Result<StoredProfile<'a>> {
     let text = |column| row.get_ref(column).and_then(|value| Ok(value.as_str()?));
     let text_if_set = |column| row.get_ref(column).and_then(|value| Ok(value.as_str_or_null()?));
-    let stored = StoredUser {
+    Ok(StoredProfile {
         id: text(0)?,
         first_name: text(1)?,
         last_name: text(2)?,
-        email: text_if_set(3)?,
-        role: row.get(4)?,
-        phone: text_if_set(5)?,
-        npi: text_if_set(6)?,
-        sms: row.get(7)?,
-        recertify_at: row.get(8)?,
-        recertify_day: text_if_set(9)?,
-        sex: text_if_set(10)?,
-        caregiver: text_if_set(11)?,
-        birth_date: text_if_set(12)?,
-        address_line1: text_if_set(13)?,
-        address_line2: text_if_set(14)?,
-        city: text_if_set(15)?,
-        state: text_if_set(16)?,
-        postal_code: text_if_set(17)?,
+        role: row.get(3)?,
+        sex: text_if_set(4)?,
+        caregiver: text_if_set(5)?,
+        birth_date: text_if_set(6)?,
+        address_line1: text_if_set(7)?,
+        address_line2: text_if_set(8)?,
+        city: text_if_set(9)?,
+        state: text_if_set(10)?,
+        postal_code: text_if_set(11)?,
+    })
+}
+
+/// A user's `profile_columns!`.
+pub(super) fn profile(row: &Row<'_>) -> rusqlite::Result<Profile> {
+    stored_profile(row)?.parse().ok_or_else(|| corrupt(0))
+}
+
+/// A user's `user_columns!`, and then its `created_at`.
+pub(super) fn user(row: &Row<'_>) -> rusqlite::Result<User> {
+    let text_if_set = |column| row.get_ref(column).and_then(|value| Ok(value.as_str_or_null()?));
+    let stored = StoredUser {
+        profile: stored_profile(row)?,
+        email: text_if_set(12)?,
+        phone: text_if_set(13)?,
+        npi: text_if_set(14)?,
+        sms: row.get(15)?,
+        recertify_at: row.get(16)?,
+        recertify_day: text_if_set(17)?,
         created_at: row.get(18)?,
     };
     stored.parse().ok_or_else(|| corrupt(0))

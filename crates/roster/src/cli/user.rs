@@ -159,8 +159,11 @@ impl List {
             after: None,
         };
         let page = query.page;
-        let listing = app.list_users(&operator_of(app, self.org).await?, query).await?;
-        for user in &listing.users {
+        let caller = operator_of(app, self.org).await?;
+        let listing = app.list_users(&caller, query).await?;
+        for profile in &listing.users {
+            // A list reads what its HTTP shape has; here there is more to show, and no hurry.
+            let user = app.user(&caller, profile.id).await?;
             let email = or_dash(user.email.as_ref().map(Email::as_str));
             let (last, first) = (user.last_name.as_str(), user.first_name.as_str());
             row([&user.id, &user.role, &user.created_at, &last, &first, &email])?;

@@ -19,13 +19,16 @@ use super::{
     },
     body::JsonBody,
     error::ApiResult,
-    json, json_bytes,
+    json, json_bytes, sized_json,
 };
 use crate::app::{Created, Error};
 use shape::{CreateUserRequest, CreateUserResponse, ListParams, UserBody, UserPage};
 
 /// Warnings about payors that are spelled out; the others are counted, so that the header stays short.
 const MAX_NAMED_PAYORS: usize = 20;
+
+/// Bytes that a user typically takes in a list.
+const TYPICAL_BYTES: usize = 320;
 
 const ROSTER_WARNING: HeaderName = HeaderName::from_static("roster-warning");
 
@@ -101,7 +104,7 @@ pub(crate) async fn list_users(
     let query = parse::query(text, caller.identity.may_read)?;
     let page = query.page;
     let Listing { users, total } = shared.app.list_users(&caller, query).await?;
-    let mut response = json(&UserPage::of(&users, page, total));
+    let mut response = sized_json(&UserPage::of(&users, page, total), 128 + users.len() * TYPICAL_BYTES);
     let is_full = users.len() as u64 == u64::from(page.size) && page.offset() + (users.len() as u64) < total;
     if let Some(last) = users.last().filter(|_| is_full) {
         let next = parse::next_page(text, page.number + 1, last.id);
@@ -139,8 +142,9 @@ pub(crate) async fn get_user(
         Some(ready) => ready,
         None => {
             let user = shared.app.user(&caller, id).await?;
-            let body = serde_json::to_vec(&UserBody::of(&user)).expect("strings only").into();
-            let ready = Ready { epoch: caller.epoch, role: user.role, body };
+            let role = user.role;
+            let body = serde_json::to_vec(&UserBody::of(&user.into())).expect("strings only").into();
+            let ready = Ready { epoch: caller.epoch, role, body };
             shared.answers.insert(place, ready.clone());
             ready
         }

@@ -5,7 +5,7 @@ use roster_directory::{
     npi::NpiNumber,
     phone::PhoneNumber,
     query::Page,
-    user::{Email, Line},
+    user::{Email, Line, Profile},
 };
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -169,7 +169,7 @@ pub(crate) struct UserBody<'a> {
 }
 
 impl<'a> UserBody<'a> {
-    pub(crate) fn of(user: &'a User) -> Self {
+    pub(crate) fn of(user: &'a Profile) -> Self {
         let more = &user.demographics;
         let line = |line: &'a Option<Line>| line.as_ref().map(Line::as_str);
         Self {
@@ -197,7 +197,7 @@ pub(crate) struct UserPage<'a> {
 }
 
 impl<'a> UserPage<'a> {
-    pub(crate) fn of(users: &'a [User], page: Page, total: u64) -> Self {
+    pub(crate) fn of(users: &'a [Profile], page: Page, total: u64) -> Self {
         Self {
             data: users.iter().map(UserBody::of).collect(),
             pagination: Pagination {
