@@ -1,6 +1,7 @@
 //! The numbers of issue 2, part by part.
 
 pub(crate) mod growth;
+pub(crate) mod peers;
 pub(crate) mod search;
 pub(crate) mod start;
 pub(crate) mod throughput;
