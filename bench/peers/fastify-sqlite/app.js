@@ -56,7 +56,7 @@ const insertUser = db.prepare(`insert into users (place, organization, id, first
 const insertAudit = db.prepare(`insert into audit (place, at, actor, action, target, fields, request)
   values (?, ?, ?, 'user.created', ?, ?, ?)`);
 const insertMessage = db.prepare(`insert into outbox (organization, id, kind, about, created_at, queue, due_at)
-  values (?1, ?2, 'sms.welcome', ?3, ?4, 'sms', ?4)`);
+  values (@organization, @message, 'sms.welcome', @id, @now, 'sms', @now)`);
 const insertConsent = db.prepare(`insert into sms_consent (organization, user_id, at, given, said_by, wording, reference)
   values (?, ?, ?, 1, ?, 0, ?)`);
 const countRole = db.prepare(`insert into role_count (organization, role, users) values (?, ?, 1)
@@ -68,7 +68,8 @@ const create = db.transaction((organization, key, user, fields) => {
   const request = random(16);
   insertAudit.run(firstPlace(organization) + place.audit, user.now, key, user.id, fields, request);
   if (user.sms) {
-    insertMessage.run(organization, `msg_${Math.floor(user.now / 1000)}_${random(9)}`, user.id, user.now);
+    const message = `msg_${Math.floor(user.now / 1000)}_${random(9)}`;
+    insertMessage.run({ organization, message, id: user.id, now: user.now });
     insertConsent.run(organization, user.id, user.now, key, request);
   }
   countRole.run(organization, user.role);
