@@ -415,6 +415,11 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         // It stops at once on this signal; on a KILL its children would still be there for a while.
         drop(Command::new("kill").args(["-QUIT", &self.server.id().to_string()]).status());
+        let begin = Instant::now();
+        while matches!(self.server.try_wait(), Ok(None)) && begin.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        drop(self.server.kill());
         drop(self.server.wait());
     }
 }
