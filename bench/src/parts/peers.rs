@@ -36,11 +36,12 @@ enum Pick {
     FastifyPrisma,
     AxumSqlx,
     PocketBase,
+    Directus,
 }
 
 impl Pick {
-    const PEERS: [Self; 5] =
-        [Self::FastifySqlite, Self::FastifyPg, Self::FastifyPrisma, Self::AxumSqlx, Self::PocketBase];
+    const PEERS: [Self; 6] =
+        [Self::FastifySqlite, Self::FastifyPg, Self::FastifyPrisma, Self::AxumSqlx, Self::PocketBase, Self::Directus];
 
     /// Its name, its folder, and how many times as many creates Roster should do.
     fn facts(self) -> (&'static str, &'static str, Goal) {
@@ -51,6 +52,7 @@ impl Pick {
             Self::FastifyPrisma => ("Fastify + Prisma", "fastify-prisma", Goal::None),
             Self::AxumSqlx => ("axum + sqlx", "axum-sqlx", Goal::None),
             Self::PocketBase => ("PocketBase", "pocketbase", Goal::AtLeast(10.0)),
+            Self::Directus => ("Directus", "directus", Goal::None),
         }
     }
 
@@ -231,6 +233,10 @@ fn open(bench: &Bench, cluster: Option<&Cluster>, pick: Pick, users: u64) -> any
             let (server, key, database) = pocketbase(bench, &folder, address, users)?;
             return site(server, key, None, Database::Folder(database));
         }
+        Pick::Directus => {
+            let (server, database) = directus(bench, &folder, address, users)?;
+            return site(server, DIRECTUS_KEY.to_owned(), None, Database::Folder(database));
+        }
         Pick::FastifySqlite | Pick::FastifyPrisma => ["node", "app.js"].as_slice(),
         Pick::AxumSqlx => ["target/release/axum-sqlx"].as_slice(),
     };
@@ -251,6 +257,15 @@ impl Site {
             (Pick::PocketBase, What::List) => {
                 let path = format!("{RECORDS}?page=1&perPage=25&sort=-@rowid");
                 Box::new(ask::any_of(vec![path], key, r#"{"items":[{"collectionId":"pbc_"#))
+            }
+            (Pick::Directus, What::Create) => Box::new(ask::create_at(ITEMS, key, r#"{"data":{"id":"#)),
+            (Pick::Directus, What::Get) => {
+                let paths = (0..SOME).map(|nth| format!("{ITEMS}/{}", 1 + mix(nth) % self.users)).collect();
+                Box::new(ask::any_of(paths, key, r#"{"data":{"id":"#))
+            }
+            (Pick::Directus, What::List) => {
+                let path = format!("{ITEMS}?page=1&limit=25&sort=-id&meta=total_count");
+                Box::new(ask::any_of(vec![path], key, r#"{"meta":{"total_count":"#))
             }
             (_, What::Create) => Box::new(ask::create(key)),
             (_, What::Get) => Box::new(ask::user(key, self.users, SOME)),
@@ -454,7 +469,47 @@ fn pocketbase(
     let collection = fs::read_to_string(installed.join("collection.json"))?;
     post(address, "/api/collections", key, &collection)?;
 
-    let mut connection = rusqlite::Connection::open(folder.path().join("data/data.db"))?;
+    fill(&folder.path().join("data/data.db"), users, |n| rusqlite::types::Value::from(record_id(n)))?;
+    Ok((server, key.to_owned(), folder))
+}
+
+/// Where Directus has its users, and who may see them.
+const ITEMS: &str = "/items/people";
+const DIRECTUS_KEY: &str = "a-key-of-the-bench";
+
+/// A Directus with one collection, which is made by its API; many users are put into its database at once.
+fn directus(
+    bench: &Bench,
+    installed: &Path,
+    address: SocketAddr,
+    users: u64,
+) -> anyhow::Result<(Server, tempfile::TempDir)> {
+    let folder = bench.temporary_folder()?;
+    let database = folder.path().join("data.db");
+    let run = |what: &str| {
+        let mut command = bound_to_us(&["node", "node_modules/directus/cli.js", what]);
+        command
+            .current_dir(installed)
+            .env("NODE_ENV", "production")
+            .env("LOG_LEVEL", "error")
+            .env("TELEMETRY", "false");
+        command.env("HOST", "127.0.0.1").env("PORT", address.port().to_string()).env("SECRET", "the-bench");
+        command.env("DB_CLIENT", "sqlite3").env("DB_FILENAME", &database).env("ADMIN_TOKEN", DIRECTUS_KEY);
+        command.env("ADMIN_EMAIL", "bench@example.com").env("ADMIN_PASSWORD", "1234567890");
+        command
+    };
+    finished(&mut run("bootstrap"))?;
+    // It syncs each commit as it comes; with a log ahead, as the others have, that costs it less.
+    rusqlite::Connection::open(&database)?.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    let server = Server::start(&mut run("start"), address)?;
+    post(address, "/collections", DIRECTUS_KEY, &fs::read_to_string(installed.join("collection.json"))?)?;
+    fill(&database, users, |n| rusqlite::types::Value::from(1 + n as i64))?;
+    Ok((server, folder))
+}
+
+/// Puts users into the table of somebody else's.
+fn fill(database: &Path, users: u64, id: impl Fn(u64) -> rusqlite::types::Value) -> anyhow::Result<()> {
+    let mut connection = rusqlite::Connection::open(database)?;
     let transaction = connection.transaction()?;
     for n in 0..users {
         let Person { first_name, last_name, email, role, phone, .. } = Person::nth(n);
@@ -463,10 +518,9 @@ fn pocketbase(
                 "insert into people (id, firstName, lastName, email, role, phoneNumber, npiNumber, shouldSendSMS, \
                  recertificationDate, created) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, true, ?8, datetime())",
             )?
-            .execute((record_id(n), first_name, last_name, email, role.as_str(), phone, NPI, RECERTIFICATION))?;
+            .execute((id(n), first_name, last_name, email, role.as_str(), phone, NPI, RECERTIFICATION))?;
     }
-    transaction.commit()?;
-    Ok((server, key.to_owned(), folder))
+    Ok(transaction.commit()?)
 }
 
 /// One request on a connection of its own: its answer, which must be a 200.
