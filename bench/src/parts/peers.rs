@@ -493,6 +493,8 @@ fn directus(
             .env("NODE_ENV", "production")
             .env("LOG_LEVEL", "error")
             .env("TELEMETRY", "false");
+        // It would turn away what is more than it can do at once.
+        command.env("PRESSURE_LIMITER_ENABLED", "false");
         command.env("HOST", "127.0.0.1").env("PORT", address.port().to_string()).env("SECRET", "the-bench");
         command.env("DB_CLIENT", "sqlite3").env("DB_FILENAME", &database).env("ADMIN_TOKEN", DIRECTUS_KEY);
         command.env("ADMIN_EMAIL", "bench@example.com").env("ADMIN_PASSWORD", "1234567890");
