@@ -144,7 +144,10 @@ pub(crate) fn peers(bench: &Bench, effort: Effort, report: &mut Report) -> anyho
         Some(&results[nth])
     };
     let rate = |sample: &Sample| sample.outcome.per_second();
-    report.section(&format!("Roster ÷ peer, {} connections, {} users for reads", plan.connections, effort.users));
+    let Plan { connections, warm_up, .. } = plan;
+    let title =
+        format!("Roster ÷ peer, {connections} connections, {} users for reads, {warm_up:?} to warm up", effort.users);
+    report.section(&title);
     for what in What::ALL {
         let roster = of(what, Pick::Roster).context("Roster is measured")?;
         let peers: Vec<_> = picks[1..].iter().filter_map(|peer| Some((*peer, of(what, *peer)?))).collect();
