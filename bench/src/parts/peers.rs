@@ -123,7 +123,7 @@ pub(crate) fn peers(bench: &Bench, effort: Effort, report: &mut Report) -> anyho
     let mut jobs = Vec::new();
     let mut measured = Vec::new();
     for what in What::ALL {
-        for (pick, site) in picks.iter().zip(&reads).filter(|(pick, _)| can(**pick, what)) {
+        for (pick, site) in picks.iter().zip(&reads) {
             measured.push((what, *pick));
             let name = format!("{}, {}", what.name(), pick.name());
             jobs.push(Job::new(name, move || {
@@ -166,10 +166,7 @@ pub(crate) fn peers(bench: &Bench, effort: Effort, report: &mut Report) -> anyho
     for pick in picks {
         report.section(pick.name());
         for what in What::ALL {
-            let Some(samples) = of(what, pick) else {
-                eprintln!("{}, {}: not measured, because its answers come in chunks", what.name(), pick.name());
-                continue;
-            };
+            let samples = of(what, pick).context("all of them are measured")?;
             let mut row = |name: &str, number: &dyn Fn(&Sample) -> f64, unit| {
                 report.row(format!("{}{name}", what.name()), Spread::of(samples.iter().map(number)), unit, Goal::None);
             };
@@ -182,11 +179,6 @@ pub(crate) fn peers(bench: &Bench, effort: Effort, report: &mut Report) -> anyho
         }
     }
     Ok(())
-}
-
-/// The generator reads answers whose length is said before them; a page of `PocketBase` is too long for that.
-fn can(pick: Pick, what: What) -> bool {
-    (pick, what) != (Pick::PocketBase, What::List)
 }
 
 /// A server over a database of its own, both gone when it is dropped.
