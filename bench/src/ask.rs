@@ -87,6 +87,11 @@ pub(crate) fn search_query(term: &str) -> String {
 
 /// Creates, each of somebody new.
 pub(crate) fn create(key: &str) -> impl FnMut(&mut Exchange) + use<> {
+    create_at("/api/v1/users", key, r#"{"message":"User created successfully","user":{"publicId":"usr_"#)
+}
+
+/// The same where somebody else's server takes them.
+pub(crate) fn create_at(path: &'static str, key: &str, expected: &'static str) -> impl FnMut(&mut Exchange) + use<> {
     let key = key.to_owned();
     let mut body = Vec::new();
     move |exchange| {
@@ -94,12 +99,23 @@ pub(crate) fn create(key: &str) -> impl FnMut(&mut Exchange) + use<> {
         Person::nth(NEW.fetch_add(1, Ordering::Relaxed)).write_body(&mut body);
         write!(
             exchange.request,
-            "POST /api/v1/users HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n\
+            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n\
              Accept: application/json\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
             body.len()
         )
         .expect("writing to memory does not fail");
         exchange.request.extend_from_slice(&body);
-        exchange.expected.extend_from_slice(br#"{"message":"User created successfully","user":{"publicId":"usr_"#);
+        exchange.expected.extend_from_slice(expected.as_bytes());
+    }
+}
+
+/// Something of somebody else's server, one of `paths` each time, at random.
+pub(crate) fn any_of(paths: Vec<String>, key: &str, expected: &'static str) -> impl FnMut(&mut Exchange) + use<> {
+    let key = key.to_owned();
+    let mut dice = 0;
+    move |exchange| {
+        dice += 1;
+        let path = &paths[(mix(dice) % paths.len() as u64) as usize];
+        get(exchange, &key, [path, ""], &[expected]);
     }
 }

@@ -377,8 +377,17 @@ fn is_complete(exchange: &Exchange, answer: &[u8]) -> anyhow::Result<bool> {
     if !answer.starts_with(b"HTTP/1.1 200 ") {
         return Err(wrong("not a 200"));
     }
-    let length = content_length(&answer[..body_at]).ok_or_else(|| wrong("no content-length"))?;
-    let body = &answer[body_at..];
+    let (head, body) = answer.split_at(body_at);
+    if is_chunked(head) {
+        // A line with its length is before each chunk, and the last one has none: JSON cannot look like that.
+        let Some(json) = body.strip_suffix(b"\r\n0\r\n\r\n") else { return Ok(false) };
+        let first_at = body.windows(2).position(|two| two == b"\r\n").map_or(0, |at| at + 2);
+        if !body[first_at..].starts_with(&exchange.expected) || json.last() != Some(&b'}') {
+            return Err(wrong("not the body expected"));
+        }
+        return Ok(true);
+    }
+    let length = content_length(head).ok_or_else(|| wrong("no content-length"))?;
     if body.len() < length {
         return Ok(false);
     }
@@ -396,6 +405,11 @@ fn content_length(head: &[u8]) -> Option<usize> {
     let mut lines = head.split(|b| *b == b'\n');
     let line = lines.find(|line| line.len() > NAME.len() && line[..NAME.len()].eq_ignore_ascii_case(NAME))?;
     std::str::from_utf8(&line[NAME.len()..]).ok()?.trim().parse().ok()
+}
+
+fn is_chunked(head: &[u8]) -> bool {
+    const LINE: &[u8] = b"transfer-encoding: chunked";
+    head.split(|b| *b == b'\n').any(|line| line.trim_ascii().eq_ignore_ascii_case(LINE))
 }
 
 #[cfg(test)]
@@ -416,6 +430,10 @@ mod tests {
         assert_eq!(check("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n{\"b\":1}"), None);
         assert_eq!(check("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n{\"a\":1}"), None);
         assert_eq!(check("HTTP/1.1 200 OK\r\n\r\n{\"a\":1}"), None);
+        let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        assert_eq!(check(&format!("{chunked}4\r\n{{\"a\"\r\n")), Some(false));
+        assert_eq!(check(&format!("{chunked}4\r\n{{\"a\"\r\n3\r\n:1}}\r\n0\r\n\r\n")), Some(true));
+        assert_eq!(check(&format!("{chunked}4\r\n{{\"b\"\r\n3\r\n:1}}\r\n0\r\n\r\n")), None);
         assert_eq!(check("HTTP/1.1 503 Busy\r\nContent-Length: 7\r\n\r\n{\"a\":1}"), None);
     }
 }

@@ -20,7 +20,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use load::{Asker, Outcome, Pace, Plan};
-use parts::{Effort, growth::growth, instructions, search::search, start::start, throughput, waiting::waiting};
+use parts::{
+    Effort, growth::growth, instructions, peers::peers, search::search, start::start, throughput, waiting::waiting,
+};
 use report::Report;
 use rounds::{Job, Spread, interleave};
 use site::Bench;
@@ -51,6 +53,9 @@ enum What {
     Search(Effort),
     /// Of them: creates while messages wait for a gateway
     Waiting(Effort),
+    /// Roster beside the servers one would pick instead, which are installed for it
+    #[command(mut_arg("users", |users| users.default_value("100000")))]
+    Peers(Effort),
     /// Creates, each durable before it is answered, on a new database (or one of --users)
     Create(Load),
     /// Get by id, over 20 000 random ids
@@ -191,6 +196,7 @@ fn main() -> anyhow::Result<()> {
         What::Growth(effort) => part("growth", effort, &[growth]),
         What::Search(effort) => part("search", effort, &[search]),
         What::Waiting(effort) => part("waiting", effort, &[waiting]),
+        What::Peers(effort) => part("peers", effort, &[peers]),
         What::Create(load) => load.one("create", 0, |key, _| ask::create(key)),
         What::Get(load) => load.one("get", 1_000_000, |key, users| ask::user(key, users, 20_000)),
         What::List { load, query } => load.one("list", 1_000_000, |key, _| ask::page(key, &query)),

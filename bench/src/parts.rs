@@ -2,6 +2,7 @@
 
 pub(crate) mod growth;
 pub(crate) mod instructions;
+pub(crate) mod peers;
 pub(crate) mod search;
 pub(crate) mod start;
 pub(crate) mod throughput;

@@ -41,7 +41,16 @@ impl Roster {
 
     /// Runs a command to its end, and returns the last word it prints.
     pub(crate) fn last_word(&self, database: &Path, arguments: &[&str]) -> anyhow::Result<String> {
-        let output = self.command(database).args(arguments).output().context("cannot run roster")?;
+        Self::last_word_of(&mut self.command(database), arguments)
+    }
+
+    /// The same on a database that is given by its address.
+    pub(crate) fn last_word_at(&self, url: &str, arguments: &[&str]) -> anyhow::Result<String> {
+        Self::last_word_of(Command::new(&self.binary).env_clear().env("ROSTER_DATABASE", url), arguments)
+    }
+
+    fn last_word_of(command: &mut Command, arguments: &[&str]) -> anyhow::Result<String> {
+        let output = command.args(arguments).output().context("cannot run roster")?;
         ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         let printed = String::from_utf8(output.stdout)?;
         Ok(printed.split_whitespace().next_back().context("nothing was printed")?.to_owned())
@@ -94,6 +103,29 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// Starts somebody else's server, which was told to listen at `address`, and waits until it answers anything.
+    pub(crate) fn start(command: &mut Command, address: SocketAddr) -> anyhow::Result<Self> {
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().context("cannot run a peer")?;
+        let mut server = Self { child, address, log: None };
+        let begin = Instant::now();
+        while !server.answers() {
+            ensure!(server.child.try_wait()?.is_none(), "it did not start: {command:?}");
+            ensure!(begin.elapsed() < Duration::from_secs(120), "it does not answer: {command:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(server)
+    }
+
+    fn answers(&self) -> bool {
+        let ask = || {
+            let mut stream = TcpStream::connect(self.address)?;
+            stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")?;
+            stream.read_exact(&mut [0; 8])
+        };
+        ask().is_ok()
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
