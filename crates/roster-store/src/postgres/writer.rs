@@ -1,18 +1,22 @@
-//! Lanes that write: each takes all the creates that are waiting and writes them in one statement.
+//! The lane of a process that writes: it takes all the creates that are waiting and writes them in one statement.
 //!
 //! PostgreSQL commits in groups by itself, but a statement that carries many users costs a fraction of a statement per
 //! user. The statement is a transaction of its own, so a batch is one round trip; every change keeps its own outcome,
 //! because only the users that were added get their audit entry and their messages. Nothing is locked while a lane waits
-//! for anything but the commit, and lanes count in rows of their own.
+//! for anything but the commit, and each process counts in a row of its own.
+//!
+//! One lane, not more: what a statement costs beyond its users (a third of a millisecond, and the commit) is shared by
+//! all that arrived during the one before. With three lanes a statement carried ten users where one carries twenty-five,
+//! and all of it cost PostgreSQL a quarter more.
 
 mod add;
 mod other;
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, time::Duration};
 
 use roster_directory::{Change, Timestamp, Write};
 use tokio::{
-    sync::{Mutex, mpsc, oneshot},
+    sync::{mpsc, oneshot},
     time::Instant,
 };
 
@@ -24,14 +28,11 @@ use super::{
 use crate::{Error, Options};
 use add::{Addition, Columns};
 
-/// Lanes of one process. With more, batches are smaller; with fewer, a commit is waited for oftener.
-const LANES: u32 = 3;
-
 /// How long a change may take, waiting and retries included, before its client is told to try again.
 pub(super) const DEADLINE: Duration = Duration::from_millis(1_800);
 
-/// Processes that count in rows of their own. More may meet in one row now and then, and wait there for a commit; fewer
-/// rows are summed up sooner, and they do not get more with every process that ever wrote.
+/// Rows that processes count in. More processes than that may meet in one row now and then, and wait there for a
+/// commit; fewer rows are summed up sooner, and they do not get more with every process that ever wrote.
 const COUNTERS: u32 = 32;
 
 type Answer = Result<Timestamp, Error>;
@@ -43,7 +44,7 @@ struct Job {
     deadline: Instant,
 }
 
-/// The way in: a bounded queue, and the lanes behind it.
+/// The way in: a bounded queue, and the lane behind it.
 pub(super) struct Writer {
     jobs: mpsc::Sender<Job>,
     places: Places,
@@ -52,18 +53,14 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn start(lender: &Lender, options: &Options) -> Result<Self, Error> {
         let (jobs, queue) = mpsc::channel(options.queue.max(1));
-        let queue = Arc::new(Mutex::new(queue));
         let random = || getrandom::u32().map_err(|error| Error::Unusable(format!("no randomness: {error}")));
-        let counters = random()? % COUNTERS * LANES;
-        for lane in 0..LANES {
-            let number = (random()? >> 1) as i32;
-            let lane = Lane { number, counter: (counters + lane) as i32, lender: lender.clone() };
-            tokio::spawn(lane.run(queue.clone(), options.batch.max(1)));
-        }
+        let (number, counter) = ((random()? >> 1) as i32, (random()? % COUNTERS) as i32);
+        let lane = Lane { number, counter, lender: lender.clone() };
+        tokio::spawn(lane.run(queue, options.batch.max(1)));
         Ok(Self { jobs, places: Places::default() })
     }
 
-    /// Whether a lane is left that writes.
+    /// Whether the lane still writes.
     pub(super) fn check(&self) -> Result<(), Error> {
         if self.jobs.is_closed() { Err(Error::Closed) } else { Ok(()) }
     }
@@ -86,7 +83,7 @@ impl Writer {
 }
 
 struct Lane {
-    /// Keeps its audit entries apart from those of all other lanes.
+    /// Keeps its audit entries apart from those of all other processes.
     number: i32,
     /// Where it counts.
     counter: i32,
@@ -94,13 +91,10 @@ struct Lane {
 }
 
 impl Lane {
-    async fn run(self, queue: Arc<Mutex<mpsc::Receiver<Job>>>, batch_limit: usize) {
+    async fn run(self, mut queue: mpsc::Receiver<Job>, batch_limit: usize) {
         let mut batch = Vec::new();
-        loop {
-            // One lane at a time waits here; what arrives meanwhile is its batch.
-            if queue.lock().await.recv_many(&mut batch, batch_limit).await == 0 {
-                return;
-            }
+        // What arrives while a batch is written is the next one.
+        while queue.recv_many(&mut batch, batch_limit).await > 0 {
             batch.retain(|job: &Job| !job.asker.is_closed());
             let (users, others): (Vec<Job>, Vec<Job>) =
                 batch.drain(..).partition(|job| matches!(job.change.writes.as_slice(), [Write::User(..)]));
@@ -114,7 +108,7 @@ impl Lane {
 
     async fn write_batch(&self, mut jobs: Vec<Job>) {
         let Some(deadline) = jobs.iter().map(|job| job.deadline).min() else { return };
-        // Two lanes that take the same e-mails one after the other wait for each other once, and not in a circle.
+        // Two processes that take the same e-mails one after the other wait for each other once, and not in a circle.
         jobs.sort_by_cached_key(email_key);
         let mut attempts = Attempts::until(deadline);
         match self.add(&jobs, &mut attempts).await {

@@ -16,7 +16,7 @@ pub enum Ids {
         /// Requests so far.
         requests: AtomicU64,
     },
-    /// 1, 2, 3, …
+    /// Those after this number, in order.
     Counted(AtomicU64),
 }
 
@@ -26,11 +26,6 @@ impl Ids {
         let mut process = [0; 4];
         fill(&mut process);
         Ids::Random { process: u32::from_le_bytes(process), requests: AtomicU64::new(0) }
-    }
-
-    /// Ids that count up from 1.
-    pub fn counted() -> Self {
-        Ids::Counted(AtomicU64::new(0))
     }
 
     fn entropy(&self) -> u128 {

@@ -52,24 +52,30 @@ impl Roster {
     /// An empty directory served with these flags of `roster serve`.
     pub(crate) fn with(flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        match postgres::cluster() {
-            Some(cluster) => Self::of(&postgres::new_database(&cluster).parse().expect("a URL"), dir, flags),
-            None => Self::of(&Location::Sqlite(dir.path().join("roster.db")), dir, flags),
-        }
+        let location = match postgres::cluster() {
+            Some(cluster) => postgres::new_database(&cluster).parse().expect("a URL"),
+            None => Location::Sqlite(dir.path().join("roster.db")),
+        };
+        Self::of(&location, dir, flags, 0)
     }
 
     /// The directory in this database of PostgreSQL. Its ids count up from 1, so it must be the only one there.
     pub(crate) fn at(url: &str) -> Self {
-        Self::of(&url.parse().expect("a URL"), tempfile::tempdir().expect("a temporary folder"), &[])
+        Self::of(&url.parse().expect("a URL"), tempfile::tempdir().expect("a temporary folder"), &[], 0)
     }
 
-    fn of(location: &Location, dir: TempDir, flags: &[&str]) -> Self {
+    /// One more process, as it were, on the same database: its ids count up from so high that they are others.
+    pub(crate) fn beside(url: &str) -> Self {
+        Self::of(&url.parse().expect("a URL"), tempfile::tempdir().expect("a temporary folder"), &[], 1 << 30)
+    }
+
+    fn of(location: &Location, dir: TempDir, flags: &[&str], ids_after: u64) -> Self {
         // What PostgreSQL's driver starts must outlive this function, and may be waited for only outside of a runtime.
         let open = || RUNTIME.block_on(Store::open(location, &Options::default()));
         let opened = std::thread::scope(|scope| scope.spawn(open).join().expect("no panic"));
         let store = opened.expect("a database");
         let Flags { server, deliveries } = Flags::parse_from(["roster"].iter().chain(flags));
-        let app = Arc::new(App::new(store, Clock::at(NOW), Ids::counted()));
+        let app = Arc::new(App::new(store, Clock::at(NOW), Ids::Counted(ids_after.into())));
         let face = Face::new(app, &server, &deliveries, Arc::new(Metrics::new())).expect("a face");
         Self { face, _dir: dir }
     }
@@ -164,6 +170,12 @@ pub(crate) struct Client<'a> {
 }
 
 impl<'a> Client<'a> {
+    /// The same, at another process.
+    pub(crate) fn at<'b>(&self, roster: &'b Roster) -> Client<'b> {
+        let Client { authorization, key, organization, .. } = self.clone();
+        Client { roster, authorization, key, organization }
+    }
+
     /// The same, with this Authorization header.
     pub(crate) fn authorized_by(&self, header: &str) -> Client<'a> {
         Client { authorization: Some(header.to_owned()), ..self.clone() }

@@ -8,6 +8,7 @@ use crate::{postgres::Cluster, roster::Roster};
 /// A directory behind a proxy.
 pub(super) struct Between {
     pub(super) roster: Roster,
+    url: String,
     pub(super) proxy: Proxy,
     /// Past the proxy.
     pub(super) database: String,
@@ -26,6 +27,12 @@ impl Between {
         let name = database.rsplit('/').next().expect("a name");
         lines(&database, &format!("alter database {name} set {setting}"));
         let proxy = Proxy::before(cluster.port());
-        Self { roster: Roster::at(&proxy.url(&database)), proxy, database, _cluster: cluster }
+        let url = proxy.url(&database);
+        Self { roster: Roster::at(&url), url, proxy, database, _cluster: cluster }
+    }
+
+    /// One more process behind the proxy: those of one take turns, so that only two of them get in each other's way.
+    pub(super) fn second(&self) -> Roster {
+        Roster::beside(&self.url)
     }
 }

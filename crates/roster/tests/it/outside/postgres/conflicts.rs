@@ -1,4 +1,4 @@
-//! Real conflicts: many clients at once, on a database whose transactions are serializable.
+//! Real conflicts: many clients at once at two processes, on a database whose transactions are serializable.
 
 use hyper::StatusCode;
 use roster_directory::Role;
@@ -8,7 +8,7 @@ use super::{
     between::Between,
     rows::{assert_whole, number},
 };
-use crate::api::together;
+use crate::{api::together, roster::Client};
 
 const CLIENTS: usize = 64;
 
@@ -25,12 +25,14 @@ fn print_conflicts(between: &Between) {
 #[ignore = "needs PostgreSQL: script/test runs it"]
 async fn of_64_creates_for_one_email_one_wins_and_the_others_hear_that_it_is_taken() {
     let between = serializable();
+    let second = between.second();
     let client = between.roster.admin().await;
+    let clients = [&client, &client.at(&second)];
     for round in 0..8 {
         let post = |nth: usize| {
             let email = format!("jane{round}@example.com");
             let body = json!({"firstName": "Client", "lastName": format!("Number {nth}"), "email": email});
-            client.post("/api/v1/users", body)
+            clients[nth % 2].post("/api/v1/users", body)
         };
         let answers = together::all((0..CLIENTS).map(post)).await;
         let statuses = |status| answers.iter().filter(|answer| answer.status == status).count();
@@ -45,13 +47,15 @@ async fn of_64_creates_for_one_email_one_wins_and_the_others_hear_that_it_is_tak
 #[ignore = "needs PostgreSQL: script/test runs it"]
 async fn creates_for_the_same_emails_in_opposite_orders_do_not_deadlock() {
     let between = Between::new();
+    let second = between.second();
     let client = between.roster.admin().await;
+    let clients = [&client, &client.at(&second)];
     for round in 0..8 {
         let post = |nth: usize| {
             let half = CLIENTS / 2;
             let name = if nth < half { nth } else { CLIENTS - 1 - nth };
             let email = format!("user{round}.{name}@example.com");
-            client.post("/api/v1/users", json!({"firstName": "Jane", "lastName": "Doe", "email": email}))
+            clients[nth / half].post("/api/v1/users", json!({"firstName": "Jane", "lastName": "Doe", "email": email}))
         };
         let answers = together::all((0..CLIENTS).map(post)).await;
         let taken = answers.iter().filter(|answer| answer.status == StatusCode::BAD_REQUEST).count();
@@ -65,11 +69,13 @@ async fn creates_for_the_same_emails_in_opposite_orders_do_not_deadlock() {
 #[ignore = "needs PostgreSQL: script/test runs it"]
 async fn creates_in_one_organization_are_all_made_and_all_counted() {
     let between = serializable();
+    let second = between.second();
     let client = between.roster.admin().await;
+    let clients = [&client, &client.at(&second)];
     for round in 0..8 {
-        let create = |nth| {
+        let create = |nth: usize| {
             let email = format!("user{round}.{nth}@example.com");
-            client.create(json!({"firstName": "Jane", "lastName": "Doe", "email": email}))
+            clients[nth % 2].create(json!({"firstName": "Jane", "lastName": "Doe", "email": email}))
         };
         together::all((0..CLIENTS).map(create)).await;
     }
@@ -90,8 +96,10 @@ async fn keys_that_are_revoked_at_once_are_all_refused() {
         assert_eq!(client.get("/api/v1/me").await.status, StatusCode::OK);
         clients.push(client);
     }
-    let app = between.roster.app();
-    let revoked = together::all(clients.iter().map(|client| app.revoke_key(&org.operator, client.key_id()))).await;
+    let second = between.second();
+    let apps = [between.roster.app(), second.app()];
+    let revoke = |(nth, client): (usize, &Client<'_>)| apps[nth % 2].revoke_key(&org.operator, client.key_id());
+    let revoked = together::all(clients.iter().enumerate().map(revoke)).await;
     for (client, revoked) in clients.iter().zip(revoked) {
         revoked.expect("revoked");
         assert_eq!(client.get("/api/v1/me").await.status, StatusCode::UNAUTHORIZED);
