@@ -1,5 +1,7 @@
 //! `roster user`: users, by the one door that may also give the roles no key can assign.
 
+mod import;
+
 use clap::{Args, Subcommand};
 use roster_directory::{
     NewUser, OrganizationId, Query, Role, RoleSet, UserId,
@@ -18,6 +20,9 @@ use crate::app::App;
 pub(super) enum UserCommand {
     /// Create a user; its id is the last word printed
     Create(Box<Create>),
+    /// Create many users, by the rules of POST /api/v1/users; for each its line and its id are printed. A line that is
+    /// refused is named, and the others are created all the same
+    Import(import::Import),
     /// List users: id, role, when created, last name, first name, email
     List(List),
     /// Show all that is known of a user
@@ -105,6 +110,7 @@ impl UserCommand {
     pub(super) async fn run(self, app: &App) -> anyhow::Result<()> {
         match self {
             UserCommand::Create(create) => create.run(app).await,
+            UserCommand::Import(import) => import.run(app).await,
             UserCommand::List(list) => list.run(app).await,
             UserCommand::Show { org, id } => show(app, org, id).await,
         }

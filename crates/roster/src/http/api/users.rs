@@ -22,6 +22,7 @@ use super::{
     json, json_bytes, sized_json,
 };
 use crate::app::{Created, Error};
+pub(crate) use parse::new_user;
 use shape::{CreateUserRequest, CreateUserResponse, ListParams, UserBody, UserPage};
 
 /// Warnings about payors that are spelled out; the others are counted, so that the header stays short.

@@ -234,3 +234,93 @@ fn user_list_filters_orders_and_pages() {
     assert_snapshot!(list(&["--role", "patient", "--page-size", "1", "--page", "2"]), @"Ben | page 2 of 2, 2 users");
     assert_snapshot!(list(&["--email", "ANN@EXAMPLE.COM"]), @"Ann | page 1 of 1, 1 users");
 }
+
+impl Office {
+    /// Imports these lines: whether all went well, what was printed and what was said, ids left out.
+    fn import(&self, flags: &[&str], lines: &str) -> String {
+        std::fs::write(self.binary.path().join("roster.ndjson"), lines).expect("a file");
+        let flags = [&["user", "import", "--org", &self.org, "roster.ndjson"], flags].concat();
+        let output = self.binary.command(flags).output().expect("the binary starts");
+        let printed = String::from_utf8(output.stdout).expect("UTF-8");
+        let lines = printed.lines().map(|line| {
+            let (line, id) = line.split_once('\t').expect("a line and an id");
+            assert!(self.show(id).contains("USR"), "{id}");
+            format!("{line}: USR\n")
+        });
+        let printed: String = lines.collect();
+        format!("{}\n{printed}{}", output.status, String::from_utf8(output.stderr).expect("UTF-8"))
+    }
+
+    fn users(&self) -> String {
+        let listed = self.binary.print(["user", "list", "--org", &self.org, "--sort", "createdAt_asc"]);
+        listed.lines().map(|line| line.split('\t').skip(3).collect::<Vec<_>>().join(" ") + "\n").collect()
+    }
+}
+
+const LINES: &str = r#"{"firstName":"Ann","lastName":"Lee","email":"ann@example.com","role":"CLINICIAN"}
+
+{"firstName":"Bob","lastName":"Roe","email":"ANN@example.com"}
+{"firstName":" ","lastName":"Roe","email":"nobody","role":"HIPP_ADMIN"}
+not json
+{"firstName":"Cy","lastName":"Poe"}"#;
+
+#[test]
+fn an_import_creates_whom_it_can_and_names_the_other_lines() {
+    let office = Office::new();
+    assert_snapshot!(office.import(&["--check"], LINES), @"
+    exit status: 1
+    line 4: the request is not valid: firstName: String must contain at least 1 character(s); email: Valid email is required; role: Invalid enum value. Expected 'ADMIN' | 'BILLING_MANAGER' | 'SCHEDULING_MANAGER' | 'CLINICIAN' | 'TECHNICIAN' | 'PATIENT' | 'CAREGIVER' | 'CLINICAL_ADMIN' | 'PAYROLL_ADMIN', received 'HIPP_ADMIN'
+    line 5: the request is not valid: Request body is not valid JSON
+    3 of 5 lines are well-formed
+    roster: 2 of 5 lines are refused
+    ");
+    assert_eq!(office.users(), "");
+    assert_snapshot!(office.import(&[], LINES), @"
+    exit status: 1
+    1: USR
+    6: USR
+    line 3: the e-mail is already in use in the organization
+    line 4: the request is not valid: firstName: String must contain at least 1 character(s); email: Valid email is required; role: Invalid enum value. Expected 'ADMIN' | 'BILLING_MANAGER' | 'SCHEDULING_MANAGER' | 'CLINICIAN' | 'TECHNICIAN' | 'PATIENT' | 'CAREGIVER' | 'CLINICAL_ADMIN' | 'PAYROLL_ADMIN', received 'HIPP_ADMIN'
+    line 5: the request is not valid: Request body is not valid JSON
+    created 2 of 5 users
+    roster: 3 of 5 lines are refused
+    ");
+    assert_snapshot!(office.users(), @"
+    Lee Ann ann@example.com
+    Poe Cy -
+    ");
+}
+
+#[test]
+fn an_import_of_many_keeps_their_order() {
+    let office = Office::new();
+    let line = |n: u32| format!("{{\"firstName\":\"N{n:04}\",\"lastName\":\"Many\",\"email\":\"n{n}@example.com\"}}\n");
+    let lines: String = (0..5_000).map(line).collect();
+    std::fs::write(office.binary.path().join("many.ndjson"), lines).expect("a file");
+    let printed = office.binary.print(["user", "import", "--org", &office.org, "many.ndjson"]);
+    let numbers: Vec<&str> = printed.lines().filter_map(|line| Some(line.split_once('\t')?.0)).collect();
+    assert_eq!(numbers, (1..=5_000).map(|n| n.to_string()).collect::<Vec<_>>());
+    let id = printed.lines().nth(1_234).and_then(|line| line.split('\t').nth(1)).expect("an id");
+    assert!(office.show(id).contains("N1234"), "it is the line's own user");
+    let listed = office.binary.print(["user", "list", "--org", &office.org, "--page", "1", "--page-size", "1"]);
+    assert!(listed.contains("N4999"), "the last line's comes last: {listed}");
+}
+
+#[test]
+fn an_import_reads_standard_input_and_refuses_a_line_without_end() {
+    let office = Office::new();
+    let endless = "x".repeat(70_000);
+    let complaint = office.import(&[], &format!("{{\"firstName\":\"Ann\",\"lastName\":\"Lee\"}}\n{endless}"));
+    assert_snapshot!(complaint, @"
+    exit status: 1
+    1: USR
+    created 1 of 1 users
+    roster: stopped; who was created stays, and is listed by line: line 2 is longer than 65536 bytes
+    ");
+    let mut command = office.binary.command(["user", "import", "--org", &office.org]);
+    let file = std::fs::File::open(office.binary.path().join("roster.ndjson")).expect("the file");
+    let output = command.stdin(file).output().expect("the binary starts");
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("1\tusr_"));
+    assert_snapshot!(office.binary.complaint(["user", "import", "--org", "org_000000000000"]), @"1: roster: there is no organization org_000000000000");
+    assert_snapshot!(office.binary.complaint(["user", "import", "--org", &office.org, "none.ndjson"]), @"1: roster: cannot read none.ndjson: No such file or directory (os error 2)");
+}

@@ -19,7 +19,7 @@ use super::super::{
 const MAX_PAYORS: usize = 100;
 
 /// Whom a body asks to create, or everything that is wrong with it, in the order of the schema.
-pub(super) fn new_user(body: &[u8]) -> Result<NewUser, Vec<Issue>> {
+pub(crate) fn new_user(body: &[u8]) -> Result<NewUser, Vec<Issue>> {
     let fields = Fields::read(
         body,
         &[

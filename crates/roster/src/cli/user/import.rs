@@ -1,0 +1,138 @@
+//! `roster user import`: many users at once, each a line that could be the body of a create.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, BufWriter, Read, Write},
+    path::PathBuf,
+};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use futures_util::{StreamExt, stream::FuturesOrdered};
+use roster_directory::{OrganizationId, UserId};
+
+use super::super::operator_of;
+use crate::{
+    app::{App, Caller, Error},
+    http,
+};
+
+/// Creates under way at once, and so the most that one commit carries.
+const AT_ONCE: usize = 2_048;
+
+/// The most bytes a line may have: as many as the body of a create.
+const MAX_LINE: usize = 64 * 1024;
+
+#[derive(Debug, Args)]
+pub(in super::super) struct Import {
+    /// The organization they will belong to
+    #[arg(long)]
+    org: OrganizationId,
+    /// Create nobody, only say what is wrong. Whether an email is in use already is found out at the import itself
+    #[arg(long)]
+    check: bool,
+    /// A file with a user a line, each as it would be sent to POST /api/v1/users; - for standard input
+    #[arg(default_value = "-")]
+    file: PathBuf,
+}
+
+/// What became of a line.
+struct Row {
+    line: u64,
+    outcome: Result<Option<UserId>, Error>,
+}
+
+impl Import {
+    pub(super) async fn run(self, app: &App) -> anyhow::Result<()> {
+        let caller = operator_of(app, self.org).await?;
+        let mut lines = Lines::open(&self.file)?;
+        let mut results = BufWriter::new(io::stdout());
+        let mut under_way = FuturesOrdered::new();
+        let (mut good, mut refused) = (0_u64, 0_u64);
+        // What went wrong with more than a line: nothing more is begun, but what is under way is seen to its end.
+        let mut stopped = None;
+        loop {
+            while stopped.is_none() && under_way.len() < AT_ONCE {
+                match lines.next() {
+                    Ok(Some((line, body))) => under_way.push_back(self.take(app, &caller, line, body)),
+                    Ok(None) => break,
+                    Err(error) => stopped = Some(error),
+                }
+            }
+            let Some(Row { line, outcome }) = under_way.next().await else { break };
+            match outcome {
+                Ok(id) => {
+                    good += 1;
+                    if let Some(id) = id {
+                        writeln!(results, "{line}\t{id}")?;
+                    }
+                }
+                Err(error @ (Error::Invalid(_) | Error::EmailTaken)) => {
+                    refused += 1;
+                    eprintln!("line {line}: {error}");
+                }
+                Err(error) => {
+                    refused += 1;
+                    stopped.get_or_insert(anyhow::Error::new(error).context(format!("line {line}")));
+                }
+            }
+        }
+        results.flush()?;
+        let lines = good + refused;
+        match self.check {
+            true => eprintln!("{good} of {lines} lines are well-formed"),
+            false => eprintln!("created {good} of {lines} users"),
+        }
+        if let Some(error) = stopped {
+            return Err(error.context("stopped; who was created stays, and is listed by line"));
+        }
+        if refused > 0 {
+            bail!("{refused} of {lines} lines are refused");
+        }
+        Ok(())
+    }
+
+    async fn take(&self, app: &App, caller: &Caller, line: u64, body: Vec<u8>) -> Row {
+        let outcome = match http::new_user(&body).map_err(Error::Invalid) {
+            Err(error) => Err(error),
+            Ok(_) if self.check => Ok(None),
+            Ok(new) => app.create_user(caller, new).await.map(|created| Some(created.user.id)),
+        };
+        Row { line, outcome }
+    }
+}
+
+/// The lines of a file that have something on them, each with its number.
+struct Lines {
+    from: Box<dyn BufRead + Send>,
+    number: u64,
+}
+
+impl Lines {
+    fn open(file: &PathBuf) -> anyhow::Result<Self> {
+        let from: Box<dyn BufRead + Send> = if file.as_os_str() == "-" {
+            Box::new(BufReader::new(io::stdin()))
+        } else {
+            let open = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+            Box::new(BufReader::with_capacity(1 << 16, open))
+        };
+        Ok(Self { from, number: 0 })
+    }
+
+    fn next(&mut self) -> anyhow::Result<Option<(u64, Vec<u8>)>> {
+        loop {
+            self.number += 1;
+            let mut line = Vec::with_capacity(512);
+            let read = self.from.by_ref().take(MAX_LINE as u64 + 1).read_until(b'\n', &mut line);
+            if read.with_context(|| format!("cannot read line {}", self.number))? == 0 {
+                return Ok(None);
+            }
+            if line.len() > MAX_LINE {
+                bail!("line {} is longer than {MAX_LINE} bytes", self.number);
+            }
+            if !line.trim_ascii().is_empty() {
+                return Ok(Some((self.number, line)));
+            }
+        }
+    }
+}
