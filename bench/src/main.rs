@@ -7,6 +7,7 @@ mod in_process;
 mod load;
 mod parts;
 mod people;
+mod plot;
 mod process;
 mod report;
 mod rounds;

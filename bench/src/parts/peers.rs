@@ -19,6 +19,7 @@ use crate::{
     ask,
     load::{self, Exchange, Pace, Plan},
     people::{NPI, Person, RECERTIFICATION, mix},
+    plot,
     process::cpu_time,
     report::{Goal, Report},
     rounds::{Job, Spread, interleave},
@@ -162,6 +163,14 @@ pub(crate) fn peers(bench: &Bench, effort: Effort, report: &mut Report) -> anyho
             let goal = if what == What::List { Goal::AtLeast(12.0) } else { Goal::None };
             report.row(format!("{} ÷ the fastest peer", what.name()), ratio, "", goal);
         }
+    }
+    for (what, name, title) in [
+        (What::Create, "peers-create", "Creates a second, each on disk before it is answered"),
+        (What::Get, "peers-get", "Gets by id a second"),
+        (What::List, "peers-list", "Pages of 25 with their total a second"),
+    ] {
+        let rates = |pick: &Pick| Some((pick.name(), Spread::of(of(what, *pick)?.iter().map(rate))));
+        plot::bars(name, title, &picks.iter().filter_map(rates).collect::<Vec<_>>())?;
     }
     for pick in picks {
         report.section(pick.name());
