@@ -34,7 +34,7 @@ key=$($roster key create --org "$org" --role ADMIN --name bench 2>/dev/null | aw
 serve() { # starts a Roster; its address and pid in $address and $pid
     local log
     log=$(mktemp -p "$folder")
-    $roster serve --listen 127.0.0.1:0 --rate-limit 4294967295 --log-format text 2>"$log" &
+    $roster serve --listen 127.0.0.1:0 --rate-limit 4294967295 --sms-keep 87600h --log-format text 2>"$log" &
     pid=$!
     until grep -q 'http://' "$log"; do sleep 0.05; done
     address=$(grep -o '127.0.0.1:[0-9]*' "$log" | head -1)
