@@ -40,7 +40,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// All the numbers of issue 2, as a table
+    /// All of SQLite: shares, fixed rates, start, growth, search and waiting messages, as one table
     All(Effort),
     /// Of them: creates, gets and lists as shares of their limits
     Shares(Effort),

@@ -1,4 +1,4 @@
-//! The numbers of issue 2, part by part.
+//! What is measured, part by part.
 
 pub(crate) mod growth;
 pub(crate) mod instructions;
