@@ -36,7 +36,7 @@ use crate::{
 };
 
 pub use api::openapi;
-pub(crate) use api::users::new_user;
+pub(crate) use api::{MAX_BYTES, users::new_user};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 

@@ -141,15 +141,20 @@ impl Create {
             ..NewUser::named(self.first_name, self.last_name)
         };
         let created = app.create_user(&caller, new).await?;
-        for warning in created.warnings {
-            match warning {
-                Warning::UnknownPayor { id, .. } => eprintln!("warning: {id} is no payor of {}; skipped", self.org),
-                Warning::NpiCheckDigit => eprintln!("warning: the NPI is not well-formed or fails its check digit"),
-                Warning::PhoneUnreachable => eprintln!("warning: no text message can reach this phone number"),
-            }
+        for warning in &created.warnings {
+            eprintln!("warning: {}", told(warning, self.org));
         }
         say(format_args!("created user {}", created.user.id))?;
         Ok(())
+    }
+}
+
+/// What was taken all the same, for the person at the command line.
+fn told(warning: &Warning, org: OrganizationId) -> String {
+    match warning {
+        Warning::UnknownPayor { id, .. } => format!("{id} is no payor of {org}; skipped"),
+        Warning::NpiCheckDigit => "the NPI is not well-formed or fails its check digit".to_owned(),
+        Warning::PhoneUnreachable => "no text message can reach this phone number".to_owned(),
     }
 }
 

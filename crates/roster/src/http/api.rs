@@ -23,6 +23,7 @@ use serde::Serialize;
 
 use super::{Shared, json_headers};
 
+pub(crate) use body::MAX_BYTES;
 pub use openapi::openapi;
 
 use webhooks::deliveries;

@@ -9,19 +9,16 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 use futures_util::{StreamExt, stream::FuturesOrdered};
-use roster_directory::{OrganizationId, UserId};
+use roster_directory::OrganizationId;
 
-use super::super::operator_of;
+use super::{super::operator_of, told};
 use crate::{
-    app::{App, Caller, Error},
-    http,
+    app::{App, Caller, Created, Error},
+    http::{self, MAX_BYTES},
 };
 
 /// Creates under way at once, and so the most that one commit carries.
 const AT_ONCE: usize = 2_048;
-
-/// The most bytes a line may have: as many as the body of a create.
-const MAX_LINE: usize = 64 * 1024;
 
 #[derive(Debug, Args)]
 pub(in super::super) struct Import {
@@ -39,7 +36,8 @@ pub(in super::super) struct Import {
 /// What became of a line.
 struct Row {
     line: u64,
-    outcome: Result<Option<UserId>, Error>,
+    /// `None`: it was only checked.
+    outcome: Result<Option<Created>, Error>,
 }
 
 impl Import {
@@ -61,10 +59,13 @@ impl Import {
             }
             let Some(Row { line, outcome }) = under_way.next().await else { break };
             match outcome {
-                Ok(id) => {
+                Ok(created) => {
                     good += 1;
-                    if let Some(id) = id {
-                        writeln!(results, "{line}\t{id}")?;
+                    if let Some(Created { user, warnings }) = created {
+                        writeln!(results, "{line}\t{}", user.id)?;
+                        warnings
+                            .iter()
+                            .for_each(|warning| eprintln!("line {line}: warning: {}", told(warning, self.org)));
                     }
                 }
                 Err(error @ (Error::Invalid(_) | Error::EmailTaken)) => {
@@ -96,7 +97,7 @@ impl Import {
         let outcome = match http::new_user(&body).map_err(Error::Invalid) {
             Err(error) => Err(error),
             Ok(_) if self.check => Ok(None),
-            Ok(new) => app.create_user(caller, new).await.map(|created| Some(created.user.id)),
+            Ok(new) => app.create_user(caller, new).await.map(Some),
         };
         Row { line, outcome }
     }
@@ -123,12 +124,12 @@ impl Lines {
         loop {
             self.number += 1;
             let mut line = Vec::with_capacity(512);
-            let read = self.from.by_ref().take(MAX_LINE as u64 + 1).read_until(b'\n', &mut line);
+            let read = self.from.by_ref().take(MAX_BYTES as u64 + 1).read_until(b'\n', &mut line);
             if read.with_context(|| format!("cannot read line {}", self.number))? == 0 {
                 return Ok(None);
             }
-            if line.len() > MAX_LINE {
-                bail!("line {} is longer than {MAX_LINE} bytes", self.number);
+            if line.len() > MAX_BYTES {
+                bail!("line {} is longer than {MAX_BYTES} bytes", self.number);
             }
             if !line.trim_ascii().is_empty() {
                 return Ok(Some((self.number, line)));

@@ -21,7 +21,7 @@ use super::super::Shared;
 use super::error::Refusal;
 
 /// The most bytes a body may have.
-const MAX_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_BYTES: usize = 64 * 1024;
 
 /// The bytes of a body that says it is JSON.
 pub(crate) struct JsonBody(pub(crate) Bytes);

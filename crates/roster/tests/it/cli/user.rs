@@ -324,3 +324,17 @@ fn an_import_reads_standard_input_and_refuses_a_line_without_end() {
     assert_snapshot!(office.binary.complaint(["user", "import", "--org", "org_000000000000"]), @"1: roster: there is no organization org_000000000000");
     assert_snapshot!(office.binary.complaint(["user", "import", "--org", &office.org, "none.ndjson"]), @"1: roster: cannot read none.ndjson: No such file or directory (os error 2)");
 }
+
+#[test]
+fn an_import_says_what_it_took_all_the_same() {
+    let line = r#"{"firstName":"Ann","lastName":"Lee","phoneNumber":"12","npiNumber":"1234567890","providerPayors":["pay_x"]}"#;
+    let office = Office::new();
+    assert_snapshot!(office.import(&[], line).replace(&office.org, "ORG"), @"
+    exit status: 0
+    1: USR
+    line 1: warning: pay_x is no payor of ORG; skipped
+    line 1: warning: the NPI is not well-formed or fails its check digit
+    line 1: warning: no text message can reach this phone number
+    created 1 of 1 users
+    ");
+}
