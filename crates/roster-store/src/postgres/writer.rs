@@ -10,6 +10,7 @@
 //! and all of it cost PostgreSQL a quarter more.
 
 mod add;
+mod gather;
 mod other;
 
 use std::{collections::HashSet, time::Duration};
@@ -27,6 +28,7 @@ use super::{
 };
 use crate::{Error, Options};
 use add::{Addition, Columns};
+use gather::Gathering;
 
 /// How long a change may take, waiting and retries included, before its client is told to try again.
 pub(super) const DEADLINE: Duration = Duration::from_millis(1_800);
@@ -92,17 +94,22 @@ struct Lane {
 
 impl Lane {
     async fn run(self, mut queue: mpsc::Receiver<Job>, batch_limit: usize) {
-        let mut batch = Vec::new();
+        let mut gathering = Gathering::default();
         // What arrives while a batch is written is the next one.
-        while queue.recv_many(&mut batch, batch_limit).await > 0 {
+        loop {
+            let mut batch = gathering.next(&mut queue, batch_limit).await;
+            if batch.is_empty() {
+                return;
+            }
             batch.retain(|job: &Job| !job.asker.is_closed());
             let (users, others): (Vec<Job>, Vec<Job>) =
-                batch.drain(..).partition(|job| matches!(job.change.writes.as_slice(), [Write::User(..)]));
+                batch.into_iter().partition(|job| matches!(job.change.writes.as_slice(), [Write::User(..)]));
             for job in others {
                 let answer = self.write_other(&job).await;
                 drop(job.asker.send(answer));
             }
             self.write_batch(users).await;
+            gathering.came_meanwhile(queue.len());
         }
     }
 
