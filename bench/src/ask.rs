@@ -8,6 +8,8 @@ use std::{
     },
 };
 
+use roster_directory::UserId;
+
 use crate::{
     load::Exchange,
     people::{Person, id_of, is_hidden, mix},
@@ -48,10 +50,14 @@ pub(crate) fn fixed(key: &str) -> impl FnMut(&mut Exchange) + use<> {
 
 /// Users by id, at random: `many` different ones of `users`, or almost all.
 pub(crate) fn user(key: &str, users: u64, many: u64) -> impl FnMut(&mut Exchange) + use<> {
+    let some = (0..).map(|nth| if many < users { mix(nth) % users } else { nth }).filter(|nth| !is_hidden(*nth));
+    user_of(key, some.take(many.min(users - users / 1_000) as usize).map(id_of).collect())
+}
+
+/// Users by id, one of these each time.
+pub(crate) fn user_of(key: &str, ids: Vec<UserId>) -> impl FnMut(&mut Exchange) + use<> {
     let key = key.to_owned();
     let mut dice = Dice::default();
-    let some = (0..).map(|nth| if many < users { mix(nth) % users } else { nth }).filter(|nth| !is_hidden(*nth));
-    let ids: Vec<_> = some.take(many.min(users - users / 1_000) as usize).map(id_of).collect();
     move |exchange| {
         let id = ids[dice.below(ids.len() as u64) as usize].as_str();
         get(exchange, &key, ["/api/v1/users/", id], &[r#"{"publicId":""#, id, "\""]);
@@ -72,10 +78,15 @@ pub(crate) fn page(key: &str, query: &str) -> impl FnMut(&mut Exchange) + use<> 
 
 /// Searches, each for somebody else. Somebody must be found.
 pub(crate) fn search(key: &str, users: u64, term: fn(&Person) -> String) -> impl FnMut(&mut Exchange) + use<> {
+    found(key, users, move |person| search_query(&term(person)))
+}
+
+/// Lists of whom a query finds, each time for somebody else. Somebody must be found.
+pub(crate) fn found<Q: Fn(&Person) -> String>(key: &str, users: u64, query: Q) -> impl FnMut(&mut Exchange) + use<Q> {
     let key = key.to_owned();
     let mut dice = Dice::default();
     move |exchange| {
-        let query = search_query(&term(&Person::nth(dice.below(users))));
+        let query = query(&Person::nth(dice.below(users)));
         get(exchange, &key, ["/api/v1/users?", &query], &[r#"{"data":[{"publicId":"usr_"#]);
     }
 }
@@ -106,6 +117,16 @@ pub(crate) fn create_at(path: &'static str, key: &str, expected: &'static str) -
         .expect("writing to memory does not fail");
         exchange.request.extend_from_slice(&body);
         exchange.expected.extend_from_slice(expected.as_bytes());
+    }
+}
+
+/// What one of these asks, at random.
+pub(crate) fn one_of<A: FnMut(&mut Exchange)>(mut askers: Vec<A>) -> impl FnMut(&mut Exchange) {
+    let mut dice = 0;
+    move |exchange| {
+        dice += 1;
+        let nth = mix(dice) % askers.len() as u64;
+        askers[nth as usize](exchange);
     }
 }
 

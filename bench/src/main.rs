@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod ask;
+mod echo;
 mod in_process;
 mod load;
 mod parts;
@@ -22,7 +23,8 @@ use clap::{Args, Parser, Subcommand};
 
 use load::{Asker, Outcome, Pace, Plan};
 use parts::{
-    Effort, growth::growth, instructions, peers::peers, search::search, start::start, throughput, waiting::waiting,
+    Effort, growth::growth, instructions, mixed::mixed, organizations::organizations, peers::peers, search::search,
+    start::start, throughput, waiting::waiting,
 };
 use report::Report;
 use rounds::{Job, Spread, interleave};
@@ -40,7 +42,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// All of SQLite: shares, fixed rates, start, growth, search and waiting messages, as one table
+    /// All that follows up to the peers, into docs/: more than an hour, and 40 GB of disk
+    #[command(mut_arg("users", |users| users.default_value("10000000")))]
+    Everything(Effort),
+    /// Roster beside its limits: shares, fixed rates, mixed load, start, search and waiting messages, as one table
     All(Effort),
     /// Of them: creates, gets and lists as shares of their limits
     Shares(Effort),
@@ -48,10 +53,14 @@ enum What {
     OpenLoop(Effort),
     /// Of them: start to first answer, memory, size
     Start(Effort),
-    /// Of them: a million users against ten thousand
-    Growth(Effort),
     /// Of them: searches
     Search(Effort),
+    /// Of them: gets and creates beside each other, each at a rate of its own
+    Mixed(Effort),
+    /// Ten thousand users, and ten times as many, up to --users
+    Growth(Effort),
+    /// As many users in one organization and in organizations of a thousand
+    Organizations(Effort),
     /// Of them: creates while messages wait for a gateway
     Waiting(Effort),
     /// Roster beside the servers one would pick instead, which are installed for it
@@ -92,6 +101,9 @@ enum What {
         #[arg(long)]
         keep: bool,
     },
+    /// The ceiling of HTTP: a server that parses a create and writes it back
+    #[command(hide = true)]
+    Echo,
     /// Requests without a server, one after the other: what `instructions` counts
     #[command(hide = true)]
     InProcess { what: in_process::What, requests: u32 },
@@ -167,7 +179,7 @@ impl Load {
         let mut ask = ask(&site.ground.key, users);
         let ask: &mut Asker<'_> = &mut ask;
         report(name, self.rounds, || site.load(&self.plan(), ask))?;
-        site.stop()
+        site.stop().map(drop)
     }
 }
 
@@ -179,23 +191,33 @@ fn report(name: &str, rounds: usize, run: impl FnMut() -> anyhow::Result<Outcome
 
 type Part = fn(&Bench, Effort, &mut Report) -> anyhow::Result<()>;
 
+const ALL: [Part; 6] = [throughput::shares, throughput::open_loop, mixed, start, search, waiting];
+
 fn part(name: &str, effort: Effort, parts: &[Part]) -> anyhow::Result<()> {
     let bench = Bench::new()?;
     let mut report = Report::default();
     parts.iter().try_for_each(|part| part(&bench, effort, &mut report))?;
-    report.publish(name, &bench)
+    report.publish(name, &bench, effort.into_docs)
 }
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().what {
-        What::All(effort) => {
-            part("all", effort, &[throughput::shares, throughput::open_loop, start, growth, search, waiting])
+        What::All(effort) => part("all", effort, &ALL),
+        What::Everything(effort) => {
+            let effort = Effort { into_docs: true, ..effort };
+            let of = |users| Effort { users: effort.users.min(users), ..effort };
+            part("all", of(1_000_000), &ALL)?;
+            part("growth", effort, &[growth])?;
+            part("organizations", effort, &[organizations])?;
+            part("peers", of(100_000), &[peers])
         }
         What::Shares(effort) => part("shares", effort, &[throughput::shares]),
         What::OpenLoop(effort) => part("open-loop", effort, &[throughput::open_loop]),
         What::Start(effort) => part("start", effort, &[start]),
         What::Growth(effort) => part("growth", effort, &[growth]),
         What::Search(effort) => part("search", effort, &[search]),
+        What::Mixed(effort) => part("mixed", effort, &[mixed]),
+        What::Organizations(effort) => part("organizations", effort, &[organizations]),
         What::Waiting(effort) => part("waiting", effort, &[waiting]),
         What::Peers(effort) => part("peers", effort, &[peers]),
         What::Create(load) => load.one("create", 0, |key, _| ask::create(key)),
@@ -217,10 +239,11 @@ fn main() -> anyhow::Result<()> {
             Ok(())
         }
         What::Instructions { keep } => instructions::count(keep),
+        What::Echo => echo::serve(),
         What::InProcess { what, requests } => in_process::run(what, requests),
         What::Seed { users, into: Some(location) } => seed::into(&location, users),
         What::Seed { users, into: None } => {
-            println!("{}", seed::database(&Bench::new()?.folder, users)?.display());
+            println!("{}", seed::database(&Bench::new()?.folder, users, 1)?.display());
             Ok(())
         }
     }

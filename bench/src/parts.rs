@@ -2,6 +2,8 @@
 
 pub(crate) mod growth;
 pub(crate) mod instructions;
+pub(crate) mod mixed;
+pub(crate) mod organizations;
 pub(crate) mod peers;
 pub(crate) mod search;
 pub(crate) mod start;
@@ -20,6 +22,9 @@ pub(crate) struct Effort {
     /// Users in the large database
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) users: u64,
+    /// Put the table and the drawings into docs/, too
+    #[arg(long)]
+    pub(crate) into_docs: bool,
 }
 
 /// Users in the database that the large one is compared with.

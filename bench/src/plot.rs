@@ -1,10 +1,6 @@
-//! Bars on a logarithmic scale, as SVG.
+//! Bars and lines on logarithmic scales, as SVG.
 
-use std::{
-    fmt::Write,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::fmt::Write;
 
 use crate::rounds::Spread;
 
@@ -15,14 +11,82 @@ const VALUES: f64 = 90.0;
 const ROW: f64 = 28.0;
 const TOP: f64 = 44.0;
 
-/// Draws a bar for each, the first in colour, into docs/img.
-pub(crate) fn bars(name: &str, title: &str, bars: &[(&str, Spread)]) -> anyhow::Result<()> {
-    let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/img");
-    fs::create_dir_all(&folder)?;
-    Ok(fs::write(folder.join(format!("{name}.svg")), svg(title, bars))?)
+fn begun(title: &str, height: f64) -> String {
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" font-family=\"sans-serif\" \
+         font-size=\"13\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n\
+         <text x=\"12\" y=\"24\" font-size=\"15\" font-weight=\"bold\">{title}</text>\n"
+    )
 }
 
-fn svg(title: &str, bars: &[(&str, Spread)]) -> String {
+/// Pixels of the field that lines are drawn in.
+const LINES: f64 = 320.0;
+const LEFT: f64 = 60.0;
+const LABELS: f64 = 170.0;
+const COLOURS: [&str; 6] = ["#0b6e4f", "#1f6feb", "#b35900", "#8250df", "#57606a", "#cf222e"];
+
+/// A line for each, through its points.
+pub(crate) fn lines(title: &str, lines: &[(&str, Vec<(f64, f64)>)]) -> String {
+    let points = || lines.iter().flat_map(|(_, points)| points.iter().copied());
+    let range = |values: &dyn Fn((f64, f64)) -> f64| {
+        let least = points().map(values).fold(f64::INFINITY, f64::min);
+        let most = points().map(values).fold(f64::MIN_POSITIVE, f64::max);
+        (least, most)
+    };
+    let (first, last) = range(&|(x, _)| x);
+    let (least, most) = range(&|(_, y)| y);
+    let (bottom, top) = (10_f64.powf(least.log10().floor()), 10_f64.powf(most.log10().ceil()));
+    let share = |value: f64, from: f64, to: f64| (value / from).log10() / (to / from).log10().max(0.1);
+    let x = |value: f64| LEFT + share(value, first, last) * (WIDTH - LEFT - LABELS);
+    let y = |value: f64| TOP + LINES - share(value, bottom, top) * LINES;
+    let mut svg = begun(title, TOP + LINES + 32.0);
+    let mut draw = |line: String| svg.push_str(&(line + "\n"));
+    let grid = |from: f64, to: f64| {
+        std::iter::successors(Some(from), |value| Some(value * 10.0)).take_while(move |value| *value <= to * 1.001)
+    };
+    for value in grid(bottom, top) {
+        let at = y(value);
+        draw(format!(
+            "<line x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{at:.1}\" y2=\"{at:.1}\" stroke=\"#ddd\"/>\
+             <text x=\"{:.1}\" y=\"{:.1}\" fill=\"#777\" font-size=\"11\" text-anchor=\"end\">{value}</text>",
+            WIDTH - LABELS,
+            LEFT - 8.0,
+            at + 4.0
+        ));
+    }
+    for value in grid(first, last) {
+        let at = x(value);
+        draw(format!(
+            "<line x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{TOP}\" y2=\"{:.1}\" stroke=\"#ddd\"/>\
+             <text x=\"{at:.1}\" y=\"{:.1}\" fill=\"#777\" font-size=\"11\" text-anchor=\"middle\">{value}</text>",
+            TOP + LINES,
+            TOP + LINES + 18.0
+        ));
+    }
+    // Names stand where their lines end, and never on one another.
+    let ends = lines.iter().map(|(_, points)| points.last().map_or(TOP, |(_, end)| y(*end)));
+    let mut ends: Vec<(usize, f64)> = ends.enumerate().collect();
+    ends.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let mut free = TOP;
+    for (nth, end) in ends {
+        let ((name, points), colour) = (&lines[nth], COLOURS[nth % COLOURS.len()]);
+        let path: Vec<String> = points.iter().map(|(at, value)| format!("{:.1},{:.1}", x(*at), y(*value))).collect();
+        let label = end.max(free);
+        free = label + 16.0;
+        draw(format!(
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>\
+             <text x=\"{:.1}\" y=\"{:.1}\" fill=\"{colour}\">{name} ({:.0})</text>",
+            path.join(" "),
+            WIDTH - LABELS + 8.0,
+            label + 4.0,
+            points.last().map_or(0.0, |(_, value)| *value)
+        ));
+    }
+    svg + "</svg>\n"
+}
+
+/// A bar for each, the first in colour.
+pub(crate) fn bars(title: &str, bars: &[(&str, Spread)]) -> String {
     let least = bars.iter().map(|(_, spread)| spread.least).fold(f64::INFINITY, f64::min);
     let most = bars.iter().map(|(_, spread)| spread.most).fold(1.0, f64::max);
     // From a power of ten well below the least: no bar is without length.
@@ -30,11 +94,7 @@ fn svg(title: &str, bars: &[(&str, Spread)]) -> String {
     let scale = (WIDTH - NAMES - VALUES) / (most / from).log10().max(0.1);
     let x = |value: f64| NAMES + (value / from).log10().max(0.0) * scale;
     let height = TOP + ROW * bars.len() as f64 + 28.0;
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" font-family=\"sans-serif\" \
-         font-size=\"13\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n\
-         <text x=\"12\" y=\"24\" font-size=\"15\" font-weight=\"bold\">{title}</text>\n"
-    );
+    let mut svg = begun(title, height);
     let mut draw = |line: String| svg.push_str(&(line + "\n"));
     let mut power = from;
     while power <= most {
@@ -73,13 +133,19 @@ fn svg(title: &str, bars: &[(&str, Spread)]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::svg;
+    use super::{bars, lines};
     use crate::rounds::Spread;
 
     #[test]
     fn a_bar_ten_times_as_long_is_a_power_further() {
-        let drawn = svg("t", &[("a", Spread::of([100.0])), ("b", Spread::of([10.0]))]);
+        let drawn = bars("t", &[("a", Spread::of([100.0])), ("b", Spread::of([10.0]))]);
         assert!(drawn.contains("fill=\"#0b6e4f\"") && drawn.contains("width=\"480.0\" height=\"20.0\""), "{drawn}");
         assert!(drawn.contains("width=\"240.0\" height=\"20.0\""), "{drawn}");
+    }
+
+    #[test]
+    fn a_line_goes_from_corner_to_corner_of_its_range() {
+        let drawn = lines("t", &[("a", vec![(10.0, 1.0), (1_000.0, 100.0)])]);
+        assert!(drawn.contains("points=\"60.0,364.0 590.0,44.0\""), "{drawn}");
     }
 }

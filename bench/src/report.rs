@@ -1,8 +1,11 @@
-//! What was measured, as a Markdown table: on standard output, and kept in bench/results.
+//! What was measured, as a Markdown table and drawings: on standard output, kept in bench/results, and put into docs/
+//! where that is asked for.
 
 use std::{fmt::Write, fs, path::Path, process::Command};
 
-use crate::{rounds::Spread, site::Bench};
+use anyhow::Context;
+
+use crate::{plot, rounds::Spread, site::Bench};
 
 /// What a number should be.
 #[derive(Debug, Clone, Copy)]
@@ -16,8 +19,18 @@ pub(crate) enum Goal {
 /// Rows, in the order in which they were measured.
 #[derive(Default)]
 pub(crate) struct Report {
-    rows: Vec<String>,
+    rows: Vec<Row>,
     missed: usize,
+    /// Names and SVGs.
+    drawings: Vec<(String, String)>,
+}
+
+enum Row {
+    Section(String),
+    /// With a verdict on it.
+    Judged(String),
+    /// For orientation.
+    Other(String),
 }
 
 impl Report {
@@ -34,29 +47,81 @@ impl Report {
         };
         self.missed += usize::from(met == Some(false));
         let space = if unit.is_empty() { "" } else { " " };
-        self.rows.push(format!("| {} | {measured}{space}{unit} | {goal} | {verdict} |", what.as_ref()));
+        let what = what.as_ref();
+        self.rows.push(match met {
+            Some(_) => Row::Judged(format!("| {what} | {measured}{space}{unit} | {goal} | {verdict} |")),
+            None => Row::Other(format!("| {what} | {measured}{space}{unit} |")),
+        });
     }
 
     /// A line across the table.
     pub(crate) fn section(&mut self, title: &str) {
-        self.rows.push(format!("| **{title}** | | | |"));
+        self.rows.push(Row::Section(title.to_owned()));
     }
 
-    /// Prints the table and keeps it.
-    pub(crate) fn publish(&self, name: &str, bench: &Bench) -> anyhow::Result<()> {
-        let mut text = machine(&bench.folder);
-        writeln!(text, "\n| what | median [least–most] | goal | met |\n| --- | --- | --- | --- |")?;
-        for row in &self.rows {
-            writeln!(text, "{row}")?;
-        }
-        writeln!(text, "\n{} of the goals missed.", self.missed)?;
+    /// Draws a bar for each, the first in colour.
+    pub(crate) fn bars(&mut self, name: &str, title: &str, bars: &[(&str, Spread)]) {
+        self.drawings.push((name.to_owned(), plot::bars(title, bars)));
+    }
+
+    /// Draws a line for each, through its points.
+    pub(crate) fn lines(&mut self, name: &str, title: &str, lines: &[(&str, Vec<(f64, f64)>)]) {
+        self.drawings.push((name.to_owned(), plot::lines(title, lines)));
+    }
+
+    /// Prints the table, and keeps it and what was drawn; `into_docs` also where readers look.
+    pub(crate) fn publish(&self, name: &str, bench: &Bench, into_docs: bool) -> anyhow::Result<()> {
+        let text = self.text(&bench.folder);
         print!("{text}");
-
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("results");
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folder = here.join("results");
         fs::create_dir_all(&folder)?;
-        let free = (1..).map(|n| folder.join(format!("{name}-{n:03}.md"))).find(|path| !path.exists());
-        Ok(fs::write(free.expect("there is always another number"), text)?)
+        let free = (1..).map(|n| format!("{name}-{n:03}")).find(|name| !folder.join(format!("{name}.md")).exists());
+        let free = free.expect("there is always another number");
+        fs::write(folder.join(format!("{free}.md")), &text)?;
+        for (drawing, svg) in &self.drawings {
+            fs::write(folder.join(format!("{free}-{drawing}.svg")), svg)?;
+        }
+        if into_docs {
+            let docs = here.join("../docs");
+            let page = docs.join("performance.md");
+            fs::write(&page, put(&fs::read_to_string(&page)?, name, &text)?)?;
+            for (drawing, svg) in &self.drawings {
+                fs::write(docs.join("img").join(format!("{drawing}.svg")), svg)?;
+            }
+        }
+        Ok(())
     }
+
+    /// What has a goal first; what is for orientation after it, folded away.
+    fn text(&self, folder: &Path) -> String {
+        let mut text = machine(folder);
+        text += "\n| what | median [least–most] | goal | met |\n| --- | --- | --- | --- |\n";
+        let judged = self.rows.iter().filter_map(|row| match row {
+            Row::Judged(row) => Some(row.as_str()),
+            _ => None,
+        });
+        judged.for_each(|row| text.extend([row, "\n"]));
+        write!(text, "\n{} of the goals missed.\n\n<details><summary>All of it</summary>\n", self.missed)
+            .expect("writing to a string does not fail");
+        text += "\n| what | median [least–most] |\n| --- | --- |\n";
+        for row in &self.rows {
+            match row {
+                Row::Section(title) => text.extend(["| **", title, "** | |\n"]),
+                Row::Other(row) => text.extend([row, "\n"]),
+                Row::Judged(row) => text.extend(row.split_inclusive('|').take(3).chain(["\n"])),
+            }
+        }
+        text + "\n</details>\n"
+    }
+}
+
+/// The page with the text between the marks of that name.
+fn put(page: &str, name: &str, text: &str) -> anyhow::Result<String> {
+    let (begin, end) = (format!("<!-- measured: {name} -->\n"), format!("<!-- end of {name} -->"));
+    let parts = page.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
+    let (before, after) = parts.with_context(|| format!("docs/performance.md has no place for {name}"))?;
+    Ok([before, &begin, text, &end, after].concat())
 }
 
 /// What it was measured on.
@@ -81,4 +146,16 @@ fn machine(folder: &Path) -> String {
         output(Command::new("git").args(["-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always", "--dirty"])),
         read("/proc/loadavg").split(' ').take(3).collect::<Vec<_>>().join(" "),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::put;
+
+    #[test]
+    fn what_was_measured_replaces_what_was_there() {
+        let page = "a\n<!-- measured: x -->\nold\n<!-- end of x -->\nb\n";
+        assert_eq!(put(page, "x", "new\n").expect("it has a place"), page.replace("old", "new"));
+        assert!(put(page, "y", "new\n").is_err());
+    }
 }

@@ -27,26 +27,28 @@ use crate::people::{self, NPI, Person, RECERTIFICATION, mix};
 /// Commits under way at once, and so the users of one fsync.
 const AT_ONCE: usize = 4_096;
 
-/// The one organization.
-pub(crate) fn organization() -> OrganizationId {
-    OrganizationId::new(7)
+/// The `nth` organization. Each has as many people as the others, one after the other, as imports would bring them.
+pub(crate) fn organization(nth: u64) -> OrganizationId {
+    OrganizationId::new(7 + u128::from(nth))
 }
 
 /// The database of so many users, made if it was not yet. It is kept: copy it to write to it.
-pub(crate) fn database(folder: &Path, users: u64) -> anyhow::Result<PathBuf> {
+pub(crate) fn database(folder: &Path, users: u64, organizations: u64) -> anyhow::Result<PathBuf> {
     // A database of another schema, or of other people, is of no use, and its name says so.
     let made_of = [crate::sqlite::SCHEMA, include_str!("people.rs"), include_str!("seed.rs")].concat();
     let sum = made_of.bytes().fold(1, |sum, byte| mix(sum ^ u64::from(byte))) & 0xffff_ffff;
-    let path = folder.join(format!("users-{users}-{sum:08x}.db"));
+    let name = format!("users-{users}-in-{organizations}");
+    let path = folder.join(format!("{name}-{sum:08x}.db"));
     if !path.exists() {
-        forget(folder, &format!("users-{users}-"))?;
+        forget(folder, &format!("{name}-"))?;
         let begin = Instant::now();
-        let unfinished = folder.join(format!("unfinished-{users}.db"));
-        forget(folder, &format!("unfinished-{users}."))?;
-        tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()?
-            .block_on(fill(&Location::Sqlite(unfinished.clone()), users))?;
+        let unfinished = folder.join(format!("unfinished-{name}.db"));
+        forget(folder, &format!("unfinished-{name}."))?;
+        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(fill(
+            &Location::Sqlite(unfinished.clone()),
+            users,
+            organizations,
+        ))?;
         fs::rename(&unfinished, &path)?;
         eprintln!("made a database of {users} users in {:.0} s", begin.elapsed().as_secs_f64());
     }
@@ -55,8 +57,8 @@ pub(crate) fn database(folder: &Path, users: u64) -> anyhow::Result<PathBuf> {
 
 /// Fills a database that is elsewhere, and prints the organization's id.
 pub(crate) fn into(location: &Location, users: u64) -> anyhow::Result<()> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(fill(location, users))?;
-    println!("{}", organization());
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(fill(location, users, 1))?;
+    println!("{}", organization(0));
     Ok(())
 }
 
@@ -77,10 +79,12 @@ pub(crate) fn copy(database: &Path, to: &Path) -> anyhow::Result<()> {
     Ok(fs::File::open(to)?.sync_all()?)
 }
 
-async fn fill(location: &Location, users: u64) -> anyhow::Result<()> {
+async fn fill(location: &Location, users: u64, organizations: u64) -> anyhow::Result<()> {
     let options = Options { queue: AT_ONCE * 2, batch: AT_ONCE, checkpoint_pages: 20_000, index: true };
     let store = Store::open(location, &options).await?;
-    store.commit(found()).await?;
+    for nth in 0..organizations {
+        store.commit(found(nth)).await?;
+    }
     let next = Arc::new(AtomicU64::new(0));
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..AT_ONCE {
@@ -91,7 +95,7 @@ async fn fill(location: &Location, users: u64) -> anyhow::Result<()> {
                 if nth >= users {
                     return anyhow::Ok(());
                 }
-                store.commit(create(nth)?).await?;
+                store.commit(create(nth, organization(nth * organizations / users))?).await?;
             }
         });
     }
@@ -102,9 +106,9 @@ async fn fill(location: &Location, users: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn found() -> Change {
+fn found(nth: u64) -> Change {
     let at = Timestamp::from_millis(Person::created_at(0));
-    let id = organization();
+    let id = organization(nth);
     let name = "Bench Organization".parse().expect("a name");
     Change {
         organization: id,
@@ -115,7 +119,7 @@ fn found() -> Change {
 }
 
 /// What the app makes of a create.
-fn create(nth: u64) -> anyhow::Result<Change> {
+fn create(nth: u64, organization: OrganizationId) -> anyhow::Result<Change> {
     let person = Person::nth(nth);
     let at = Timestamp::from_millis(Person::created_at(nth));
     let bad = |_| anyhow::anyhow!("person {nth} is not well-formed");
@@ -134,7 +138,7 @@ fn create(nth: u64) -> anyhow::Result<Change> {
     };
     let message = Message { id: message_id(nth), content: Content::WelcomeSms(user.id), at };
     Ok(Change {
-        organization: organization(),
+        organization,
         audit: entry(at, Action::UserCreated, Target::User(user.id), user.fields(), nth),
         writes: vec![Write::User(Box::new(user), Vec::new())],
         owed: vec![message],

@@ -67,7 +67,27 @@ impl Roster {
         // What is owed to those who were seeded is old, and is to wait all the same.
         command.args(["serve", "--listen", "127.0.0.1:0", "--rate-limit", "4294967295", "--sms-keep", "87600h"]);
         command.args(flags);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().context("cannot run roster")?;
+        Server::that_says_where(&mut command)
+    }
+}
+
+/// Where cargo builds.
+pub(crate) fn target_folder() -> anyhow::Result<PathBuf> {
+    let me = std::env::current_exe()?;
+    Ok(me.ancestors().nth(2).context("this program lies in target/release")?.to_owned())
+}
+
+/// A running server. Stopped when dropped.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    log: Option<std::thread::JoinHandle<String>>,
+}
+
+impl Server {
+    /// Starts a server that says on standard error where it listens.
+    pub(crate) fn that_says_where(command: &mut Command) -> anyhow::Result<Self> {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().context("cannot run a server")?;
         let mut log = BufReader::new(child.stderr.take().context("it is piped")?);
         let mut said = String::new();
         let address = loop {
@@ -87,22 +107,7 @@ impl Roster {
         });
         Ok(Server { child, address, log: Some(log) })
     }
-}
 
-/// Where cargo builds.
-pub(crate) fn target_folder() -> anyhow::Result<PathBuf> {
-    let me = std::env::current_exe()?;
-    Ok(me.ancestors().nth(2).context("this program lies in target/release")?.to_owned())
-}
-
-/// A running server. Stopped when dropped.
-pub(crate) struct Server {
-    child: Child,
-    pub(crate) address: SocketAddr,
-    log: Option<std::thread::JoinHandle<String>>,
-}
-
-impl Server {
     /// Starts somebody else's server, which was told to listen at `address`, and waits until it answers anything.
     pub(crate) fn start(command: &mut Command, address: SocketAddr) -> anyhow::Result<Self> {
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().context("cannot run a peer")?;

@@ -39,13 +39,18 @@ impl Bench {
 
     /// A copy of the database of so many users, or a new one with an organization in it.
     pub(crate) fn ground(&self, users: u64) -> anyhow::Result<Ground> {
+        self.ground_of(users, 1)
+    }
+
+    /// The same of users in so many organizations. The keys are to the first.
+    pub(crate) fn ground_of(&self, users: u64, organizations: u64) -> anyhow::Result<Ground> {
         let folder = self.temporary_folder()?;
         let database = folder.path().join("roster.db");
         let org = if users == 0 {
             self.roster.last_word(&database, &["org", "create", "Bench Organization"])?
         } else {
-            seed::copy(&seed::database(&self.folder, users)?, &database)?;
-            seed::organization().to_string()
+            seed::copy(&seed::database(&self.folder, users, organizations)?, &database)?;
+            seed::organization(0).to_string()
         };
         let key = self.roster.key(&database, &org, Role::Admin.as_str())?;
         let clinician_key = self.roster.key(&database, &org, Role::Clinician.as_str())?;
@@ -82,8 +87,9 @@ impl Site {
         digits.parse().context("it is a number")
     }
 
-    /// Stops the server; it must not have complained.
-    pub(crate) fn stop(self) -> anyhow::Result<()> {
-        self.server.stop()
+    /// Stops the server, which must not have complained. What it served is left.
+    pub(crate) fn stop(self) -> anyhow::Result<Ground> {
+        self.server.stop()?;
+        Ok(self.ground)
     }
 }

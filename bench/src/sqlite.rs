@@ -12,6 +12,7 @@ use rusqlite::{Connection, params};
 use crate::{
     people::{NPI, Person, mix},
     process::cpu_time,
+    rounds::Spread,
     seed,
 };
 
@@ -36,6 +37,8 @@ pub(crate) struct Plan {
 pub(crate) struct Outcome {
     pub(crate) per_second: f64,
     pub(crate) cpu_us: f64,
+    /// Of a commit.
+    pub(crate) p50_us: f64,
 }
 
 impl std::fmt::Display for Outcome {
@@ -52,13 +55,20 @@ pub(crate) fn run(plan: &Plan, folder: &Path) -> anyhow::Result<Outcome> {
         alone.commit(plan.batch)?;
     }
     let (start, cpu, users) = (Instant::now(), cpu_time(std::process::id())?, alone.users);
+    let mut commits = Vec::new();
     while start.elapsed() < plan.measured {
+        let begin = Instant::now();
         alone.commit(plan.batch)?;
+        commits.push(begin.elapsed().as_secs_f64() * 1e6);
     }
     let (took, users) = (start.elapsed(), (alone.users - users) as f64);
     let cpu = cpu_time(std::process::id())?.saturating_sub(cpu);
     alone.check()?;
-    Ok(Outcome { per_second: users / took.as_secs_f64(), cpu_us: cpu.as_secs_f64() * 1e6 / users })
+    Ok(Outcome {
+        per_second: users / took.as_secs_f64(),
+        cpu_us: cpu.as_secs_f64() * 1e6 / users,
+        p50_us: Spread::of(commits).median,
+    })
 }
 
 /// The writer of `crates/roster-store/src/sqlite/writer.rs` without everything around it: the same statements.
@@ -83,7 +93,7 @@ impl Alone {
         connection.execute_batch(SCHEMA)?;
         connection.execute(
             "insert into organization (id, name, created_at) values (?1, 'Bench Organization', 0)",
-            [seed::organization().as_str()],
+            [seed::organization(0).as_str()],
         )?;
         Ok(Self { connection, users: 0 })
     }

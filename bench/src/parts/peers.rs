@@ -19,7 +19,6 @@ use crate::{
     ask,
     load::{self, Exchange, Pace, Plan},
     people::{NPI, Person, RECERTIFICATION, mix},
-    plot,
     process::cpu_time,
     report::{Goal, Report},
     rounds::{Job, Spread, interleave},
@@ -170,7 +169,14 @@ pub(crate) fn peers(bench: &Bench, effort: Effort, report: &mut Report) -> anyho
         (What::List, "peers-list", "Pages of 25 with their total a second"),
     ] {
         let rates = |pick: &Pick| Some((pick.name(), Spread::of(of(what, *pick)?.iter().map(rate))));
-        plot::bars(name, title, &picks.iter().filter_map(rates).collect::<Vec<_>>())?;
+        report.bars(name, title, &picks.iter().filter_map(rates).collect::<Vec<_>>());
+    }
+    for (name, title, number) in [
+        ("peers-p99", "p99 of a create (µs)", (|sample| sample.outcome.quantile_us(0.99)) as fn(&Sample) -> f64),
+        ("peers-memory", "Memory after the creates, its database's with it (MiB)", |sample| sample.mib),
+    ] {
+        let bar = |pick: &Pick| Some((pick.name(), Spread::of(of(What::Create, *pick)?.iter().map(number))));
+        report.bars(name, title, &picks.iter().filter_map(bar).collect::<Vec<_>>());
     }
     for pick in picks {
         report.section(pick.name());
@@ -420,7 +426,7 @@ impl Cluster {
             // As a command, because what it prints is no part of the table.
             finished(Command::new(std::env::current_exe()?).args(["seed", &users.to_string(), "--into", &at]))?;
             self.sql(&name, "vacuum analyze")?;
-            seed::organization().to_string()
+            seed::organization(0).to_string()
         };
         let role = Role::Admin.as_str();
         let key = ["key", "create", "--org", &org, "--role", role, "--name", "bench"];

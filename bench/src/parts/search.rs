@@ -72,7 +72,7 @@ pub(crate) fn search(bench: &Bench, effort: Effort, report: &mut Report) -> anyh
     site.load(&creates, &mut ask::create(&site.ground.key))?;
     let title = format!("the same with about {} users not in the index yet, the most there can be", unindexed + more);
     measure(&title, &KINDS[..AGAIN])?;
-    site.stop()
+    site.stop().map(drop)
 }
 
 fn plan(measured: Duration, most: u64) -> Plan {
