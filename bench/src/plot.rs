@@ -28,6 +28,7 @@ const COLOURS: [&str; 6] = ["#0b6e4f", "#1f6feb", "#b35900", "#8250df", "#57606a
 /// A line for each, through its points.
 pub(crate) fn lines(title: &str, lines: &[(&str, Vec<(f64, f64)>)]) -> String {
     let points = || lines.iter().flat_map(|(_, points)| points.iter().copied());
+    assert!(points().all(|(x, y)| x > 0.0 && y > 0.0), "a logarithm is of what is more than nothing");
     let range = |values: &dyn Fn((f64, f64)) -> f64| {
         let least = points().map(values).fold(f64::INFINITY, f64::min);
         let most = points().map(values).fold(f64::MIN_POSITIVE, f64::max);

@@ -10,8 +10,10 @@ use roster_directory::{
 };
 use roster_store::{Location, Options, Store};
 
-/// Users the index takes at a time; what is beyond the last full chunk is read one by one.
-const CHUNK: u32 = 1 << 14;
+/// Users of a block of the index. Those beyond the last one are in a chunk of their own, and what is beyond the last
+/// full chunk is read one by one.
+const BLOCK: u32 = 1 << 16;
+const CHUNK: u32 = 1 << 13;
 
 const FIRST: [&str; 8] = ["Ann", "Zoë", "李", "Mary Ann", "O'Neil", "ΟΔΥΣΣΕΥΣ", "Jo", "100%"];
 const LAST: [&str; 7] = ["Lee", "Doe", "Smith-Lee", "Brandt", "a_b", "Straße", "Ng"];
@@ -108,6 +110,9 @@ async fn ask_everything(store: &Store, organization: OrganizationId, count: u32)
         format!("user{}@", count - 2),
         format!("user{}@", CHUNK - 1),
         format!("user{}@", CHUNK + 1),
+        format!("user{}@", BLOCK - 1),
+        format!("user{}@", BLOCK + 1),
+        format!("user{}@", BLOCK + CHUNK + 1),
         "user1638".into(),
         "(415) 001".into(),
         "415001".into(),
@@ -118,6 +123,8 @@ async fn ask_everything(store: &Store, organization: OrganizationId, count: u32)
         id(0),
         id(CHUNK - 1),
         id(CHUNK),
+        id(BLOCK),
+        id(BLOCK + CHUNK),
         id(count - 1),
         format!("{} zzz", id(5)),
         id(5).to_uppercase(),
@@ -162,7 +169,7 @@ async fn a_search_has_the_same_answer_with_the_index_and_without() {
     let location = Location::Sqlite(dir.path().join("roster.db"));
     let without_index = Options { index: false, ..Options::default() };
     let (ours, neighbor) = (organization(1), organization(2));
-    let count = CHUNK + 700;
+    let count = BLOCK + CHUNK + 700;
 
     // Nothing is indexed yet: every user is read.
     let store = Store::open(&location, &without_index).await.expect("a new database");
@@ -176,7 +183,7 @@ async fn a_search_has_the_same_answer_with_the_index_and_without() {
     assert!(found.len() > 20 && found.contains(&0) && found.contains(&1), "searches of all sizes: {found:?}");
     drop(store);
 
-    // The first chunk is indexed, the rest is still read.
+    // A block and a chunk are indexed, the rest is still read.
     let store = Store::open(&location, &Options::default()).await.expect("the same database");
     store.search_index_settled().await;
     same(ask_everything(&store, ours.id, count).await, read);

@@ -3,10 +3,12 @@
 //! Keeping an index like FTS5 inside every create would cost more than the create (docs/performance.md). Users are
 //! numbered in creation order, so whole chunks of them are indexed after the fact by a thread of their own: each
 //! trigram of a chunk is one row, written once. Until a chunk is finished, search.rs reads its users one by one, so the
-//! answers never lag.
+//! answers never lag. Chunks that are finished are merged into blocks, eight at a time: a search asks for each trigram
+//! once a chunk or block, and that is most of its time where there are millions of users.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
+    ops::Range,
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, Sender},
@@ -26,11 +28,19 @@ use super::{
 };
 use crate::Error;
 
-/// Users a chunk has. An offset within it fits 16 bits; reading as many rows one by one takes two milliseconds or so.
+/// Users a chunk has: reading as many rows one by one takes two milliseconds or so.
 pub(super) const CHUNK: i64 = 1 << 13;
 
-/// Trigrams written in one transaction: short enough that the creates between them do not feel it.
+/// Users a block has: as many as 16 bits tell apart.
+const BLOCK: i64 = 1 << 16;
+
+/// Chunks a block is made of.
+const CHUNKS: i64 = BLOCK / CHUNK;
+
+/// Trigrams written or removed in one transaction, and bytes written: short enough that the creates between them do not
+/// feel it.
 const SLICE: usize = 256;
+const SLICE_BYTES: usize = 128 << 10;
 
 /// How often chunks are looked for that other processes filled.
 const PATROL: Duration = Duration::from_secs(60);
@@ -45,13 +55,48 @@ pub(super) enum Wake {
     Stop,
 }
 
-/// Some of the postings of one chunk.
-pub(super) struct PostingSlice {
-    number: OrganizationNumber,
-    chunk: i64,
-    postings: Vec<(u32, Vec<u8>)>,
-    /// Whether the chunk is finished with it.
-    last: bool,
+/// One step of keeping the index, small enough for a transaction.
+pub(super) enum Step {
+    /// Some of the postings of a chunk or block.
+    Post {
+        number: OrganizationNumber,
+        key: Key,
+        postings: Vec<Posting>,
+        /// Whether it is finished with them.
+        last: bool,
+    },
+    /// The postings of a chunk up to a trigram go: they are in its block's.
+    Forget {
+        number: OrganizationNumber,
+        key: Key,
+        upto: u32,
+        /// Whether there are none beyond it.
+        last: bool,
+    },
+}
+
+/// A trigram, and the offsets of the users that contain it: ascending, 16 bits each, little-endian.
+type Posting = (u32, Vec<u8>);
+
+/// What postings are filed under: a chunk's number, or that of a block, counted down from -1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Key(i64);
+
+impl Key {
+    fn of_block(block: i64) -> Self {
+        Self(-1 - block)
+    }
+
+    fn of_chunk(chunk: i64) -> Self {
+        Self(chunk)
+    }
+}
+
+/// Consecutive users of an organization, by their ordinals.
+pub(super) struct Piece {
+    pub(super) ordinals: Range<i64>,
+    /// Where their postings are. `None`: they are not indexed yet.
+    pub(super) key: Option<Key>,
 }
 
 /// The trigrams of a text: each three consecutive bytes, as a number, once. None if it is shorter than three bytes.
@@ -66,42 +111,66 @@ fn trigrams(text: &str) -> impl Iterator<Item = u32> + '_ {
     text.as_bytes().windows(3).map(|three| u32::from_be_bytes([0, three[0], three[1], three[2]]))
 }
 
-/// The chunks of the organization that are finished.
-pub(super) fn finished(reader: &Reader, number: OrganizationNumber) -> Result<HashSet<i64>, Error> {
+/// The chunks and blocks of the organization that are finished.
+fn finished(reader: &Reader, number: OrganizationNumber) -> Result<HashSet<Key>, Error> {
     let mut statement = reader.prepare("select chunk from search_chunk where organization = ?1")?;
-    Ok(statement.query_map([number], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    Ok(statement.query_map([number], |row| row.get(0).map(Key))?.collect::<Result<_, _>>()?)
 }
 
-/// The users of a finished chunk that contain the trigram: offsets, ascending.
-pub(super) fn posting(
-    reader: &Reader,
-    number: OrganizationNumber,
-    chunk: i64,
-    trigram: u32,
-) -> Result<Vec<u16>, Error> {
+/// The organization's users in as few pieces as they are indexed in, of so many ordinals.
+pub(super) fn pieces(reader: &Reader, number: OrganizationNumber, ordinals: i64) -> Result<Vec<Piece>, Error> {
+    let finished = finished(reader, number)?;
+    let mut pieces = Vec::new();
+    let mut start = 0;
+    while start < ordinals {
+        let (block, chunk) = (Key::of_block(start / BLOCK), Key::of_chunk(start / CHUNK));
+        let (len, key) = match start % BLOCK == 0 && finished.contains(&block) {
+            true => (BLOCK, Some(block)),
+            false => (CHUNK, Some(chunk).filter(|chunk| finished.contains(chunk))),
+        };
+        pieces.push(Piece { ordinals: start..(start + len).min(ordinals), key });
+        start += len;
+    }
+    Ok(pieces)
+}
+
+/// The users of a finished chunk or block that contain the trigram: offsets, ascending.
+pub(super) fn posting(reader: &Reader, number: OrganizationNumber, key: Key, trigram: u32) -> Result<Vec<u16>, Error> {
     let sql = "select offsets from search_posting where organization = ?1 and chunk = ?2 and trigram = ?3";
     let mut statement = reader.prepare(sql)?;
-    let offsets = statement
-        .query_row(params![number, chunk, trigram], |row| {
-            let bytes = row.get_ref(0)?.as_blob()?;
-            Ok(bytes.as_chunks::<2>().0.iter().map(|pair| u16::from_le_bytes(*pair)).collect())
-        })
-        .optional()?;
-    Ok(offsets.unwrap_or_default())
+    let offsets = statement.query_row(params![number, key.0, trigram], |row| Ok(offsets(row.get_ref(0)?.as_blob()?)));
+    Ok(offsets.optional()?.unwrap_or_default())
 }
 
-/// Writes some postings, inside the writer's transaction. Writing them twice changes nothing.
-pub(super) fn write(connection: &Connection, slice: &PostingSlice) -> Result<(), Error> {
-    let mut statement = connection.prepare_cached(
-        "insert into search_posting (organization, chunk, trigram, offsets) values (?1, ?2, ?3, ?4) \
-         on conflict do update set offsets = excluded.offsets",
-    )?;
-    for (trigram, offsets) in &slice.postings {
-        statement.execute(params![slice.number, slice.chunk, trigram, offsets])?;
-    }
-    if slice.last {
-        let sql = "insert into search_chunk (organization, chunk) values (?1, ?2) on conflict do nothing";
-        connection.prepare_cached(sql)?.execute(params![slice.number, slice.chunk])?;
+fn offsets(posting: &[u8]) -> Vec<u16> {
+    posting.as_chunks::<2>().0.iter().map(|pair| u16::from_le_bytes(*pair)).collect()
+}
+
+/// Takes one step, inside the writer's transaction. Taking it twice changes nothing, nor does another process's half of
+/// it: who comes late with a block finds it written, and the chunks that it would be made of perhaps gone.
+pub(super) fn take(connection: &Connection, step: &Step) -> Result<(), Error> {
+    match step {
+        Step::Post { number, key, postings, last } => {
+            let mut statement = connection.prepare_cached(
+                "insert into search_posting (organization, chunk, trigram, offsets) values (?1, ?2, ?3, ?4) \
+                 on conflict do nothing",
+            )?;
+            for (trigram, offsets) in postings {
+                statement.execute(params![number, key.0, trigram, offsets])?;
+            }
+            if *last {
+                let sql = "insert into search_chunk (organization, chunk) values (?1, ?2) on conflict do nothing";
+                connection.prepare_cached(sql)?.execute(params![number, key.0])?;
+            }
+        }
+        Step::Forget { number, key, upto, last } => {
+            let sql = "delete from search_posting where organization = ?1 and chunk = ?2 and trigram <= ?3";
+            connection.prepare_cached(sql)?.execute(params![number, key.0, upto])?;
+            if *last {
+                let sql = "delete from search_chunk where organization = ?1 and chunk = ?2";
+                connection.prepare_cached(sql)?.execute(params![number, key.0])?;
+            }
+        }
     }
     Ok(())
 }
@@ -178,48 +247,126 @@ impl IndexerThread {
     }
 
     fn index_all(&mut self) -> Result<(), Error> {
-        let sql = "select o.number from organization o where o.users / ?1 > \
-                   (select count(*) from search_chunk c where c.organization = o.number)";
-        let behind = self.readers.with(|reader| reader.collect(sql, [CHUNK], |row| row.get(0)))?;
-        behind.into_iter().try_for_each(|number| self.index(number))
+        let sql = "select number from organization where users >= ?1";
+        let numbers = self.readers.with(|reader| reader.collect(sql, [CHUNK], |row| row.get(0)))?;
+        numbers.into_iter().try_for_each(|number| self.index(number))
     }
 
     fn index(&mut self, number: OrganizationNumber) -> Result<(), Error> {
         let sql = "select users / ?2 from organization where number = ?1";
-        let (full, finished) = self.readers.with(|reader| {
+        let (full, mut finished) = self.readers.with(|reader| {
             let full: i64 = reader.prepare(sql)?.query_row(params![number, CHUNK], |row| row.get(0))?;
             Ok((full, finished(reader, number)?))
         })?;
-        for chunk in (0..full).filter(|chunk| !finished.contains(chunk)) {
-            self.index_chunk(number, chunk)?;
+        for block in 0..=full / CHUNKS {
+            let chunks = block * CHUNKS..((block + 1) * CHUNKS).min(full);
+            let key = Key::of_block(block);
+            if !finished.contains(&key) {
+                for chunk in chunks.clone().map(Key::of_chunk).filter(|chunk| !finished.contains(chunk)) {
+                    self.index_chunk(number, chunk)?;
+                }
+                if chunks.end - chunks.start < CHUNKS {
+                    continue;
+                }
+                self.merge(number, &chunks, key)?;
+                finished.extend(chunks.clone().map(Key::of_chunk));
+            }
+            for chunk in chunks.map(Key::of_chunk).filter(|chunk| finished.contains(chunk)) {
+                self.forget(number, chunk)?;
+            }
         }
         Ok(())
     }
 
-    fn index_chunk(&mut self, number: OrganizationNumber, chunk: i64) -> Result<(), Error> {
+    fn index_chunk(&mut self, number: OrganizationNumber, key: Key) -> Result<(), Error> {
         // Sorted, they are the postings one after another.
         let occurrences = &mut self.occurrences;
-        self.readers.with(|reader| find_occurrences(reader, number, chunk, occurrences))?;
+        self.readers.with(|reader| find_occurrences(reader, number, key.0, occurrences))?;
         occurrences.sort_unstable();
         occurrences.dedup();
-        let postings: Vec<(u32, Vec<u8>)> = occurrences
+        let postings: Vec<Posting> = occurrences
             .chunk_by(|a, b| a >> 16 == b >> 16)
             .map(|run| {
                 let offsets = run.iter().flat_map(|occurrence| (*occurrence as u16).to_le_bytes()).collect();
                 ((run[0] >> 16) as u32, offsets)
             })
             .collect();
+        self.post(number, key, postings, true)
+    }
 
-        let mut postings = postings.into_iter().peekable();
-        while postings.peek().is_some() {
-            let slice: Vec<_> = postings.by_ref().take(SLICE).collect();
-            let slice = PostingSlice { number, chunk, postings: slice, last: postings.peek().is_none() };
-            let (asker, answer) = oneshot::channel();
-            let jobs = self.jobs.upgrade().ok_or(Error::Closed)?;
-            jobs.blocking_send(Job::Postings(slice, asker)).map_err(|_| Error::Closed)?;
-            answer.blocking_recv().map_err(|_| Error::Closed)??;
+    /// Makes one block of finished chunks, some trigrams at a time.
+    fn merge(&mut self, number: OrganizationNumber, chunks: &Range<i64>, key: Key) -> Result<(), Error> {
+        let mut done = -1;
+        while done < i64::from(u32::MAX) {
+            let upto = self.some_trigrams(number, Key::of_chunk(chunks.start), done)?;
+            let mut merged = BTreeMap::<u32, Vec<u8>>::new();
+            self.readers.with(|reader| {
+                let sql = "select trigram, offsets from search_posting \
+                           where organization = ?1 and chunk = ?2 and trigram > ?3 and trigram <= ?4";
+                let mut statement = reader.prepare(sql)?;
+                for (nth, chunk) in chunks.clone().enumerate() {
+                    let mut rows = statement.query(params![number, chunk, done, upto])?;
+                    while let Some(row) = rows.next()? {
+                        let posting: Vec<u8> = row.get(1)?;
+                        // Less than 2^13, eight times: it fits.
+                        let moved = offsets(&posting).into_iter().map(|offset| offset + nth as u16 * CHUNK as u16);
+                        merged.entry(row.get(0)?).or_default().extend(moved.flat_map(u16::to_le_bytes));
+                    }
+                }
+                Ok(())
+            })?;
+            self.post(number, key, merged.into_iter().collect(), upto == u32::MAX)?;
+            done = i64::from(upto);
         }
         Ok(())
+    }
+
+    /// Removes a chunk that is in a block.
+    fn forget(&mut self, number: OrganizationNumber, key: Key) -> Result<(), Error> {
+        loop {
+            let upto = self.some_trigrams(number, key, -1)?;
+            self.write(Step::Forget { number, key, upto, last: upto == u32::MAX })?;
+            if upto == u32::MAX {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The trigram up to which it is a slice from this one on; the greatest there can be where that is all.
+    fn some_trigrams(&self, number: OrganizationNumber, key: Key, after: i64) -> Result<u32, Error> {
+        let sql = "select trigram from search_posting where organization = ?1 and chunk = ?2 and trigram > ?3 \
+                   order by trigram limit 1 offset ?4";
+        let last = self.readers.with(|reader| {
+            let mut statement = reader.prepare(sql)?;
+            Ok(statement.query_row(params![number, key.0, after, SLICE as i64 - 1], |row| row.get(0)).optional()?)
+        })?;
+        Ok(last.unwrap_or(u32::MAX))
+    }
+
+    /// Writes postings, slice by slice; the chunk or block is finished after them if they are its last.
+    fn post(&self, number: OrganizationNumber, key: Key, postings: Vec<Posting>, last: bool) -> Result<(), Error> {
+        let mut postings = postings.into_iter().peekable();
+        loop {
+            let mut bytes = 0;
+            let mut slice = Vec::new();
+            while bytes < SLICE_BYTES && slice.len() < SLICE {
+                let Some(posting) = postings.next() else { break };
+                bytes += posting.1.len();
+                slice.push(posting);
+            }
+            let is_over = postings.peek().is_none();
+            self.write(Step::Post { number, key, postings: slice, last: last && is_over })?;
+            if is_over {
+                return Ok(());
+            }
+        }
+    }
+
+    fn write(&self, step: Step) -> Result<(), Error> {
+        let (asker, answer) = oneshot::channel();
+        let jobs = self.jobs.upgrade().ok_or(Error::Closed)?;
+        jobs.blocking_send(Job::Index(step, asker)).map_err(|_| Error::Closed)?;
+        answer.blocking_recv().map_err(|_| Error::Closed)?
     }
 }
 

@@ -14,7 +14,7 @@ use roster_directory::{
 use rusqlite::Row;
 
 use super::{
-    index::{self, CHUNK},
+    index::{self, Key, Piece},
     place::{self, OrganizationNumber},
     readers::Reader,
 };
@@ -63,21 +63,19 @@ pub(super) fn find(reader: &Reader, number: OrganizationNumber, query: &Query) -
         return Ok(hits.found);
     }
 
-    let finished = index::finished(reader, number)?;
-    let chunks = 0..(ordinals + CHUNK - 1) / CHUNK;
-    let in_order: Box<dyn Iterator<Item = i64>> = match query.order {
-        Order::OldestFirst => Box::new(chunks),
-        Order::NewestFirst => Box::new(chunks.rev()),
-    };
-    for chunk in in_order {
-        let start = number.place(chunk * CHUNK);
-        if !finished.contains(&chunk) {
-            hits.read(reader, start..number.place(((chunk + 1) * CHUNK).min(ordinals)))?;
+    let mut pieces = index::pieces(reader, number, ordinals)?;
+    if query.order == Order::NewestFirst {
+        pieces.reverse();
+    }
+    for Piece { ordinals, key } in pieces {
+        let start = number.place(ordinals.start);
+        let Some(key) = key else {
+            hits.read(reader, start..number.place(ordinals.end))?;
             continue;
-        }
+        };
         let mut candidates: Option<Vec<u16>> = None;
         for sought in &narrowing {
-            let proposed = sought.in_chunk(reader, number, chunk)?;
+            let proposed = sought.in_piece(reader, number, key, &ordinals)?;
             candidates = Some(match candidates {
                 Some(candidates) => intersection(candidates, &proposed),
                 None => proposed,
@@ -118,13 +116,19 @@ impl Sought {
         self.alternatives.iter().all(|trigrams| !trigrams.is_empty())
     }
 
-    /// The users of a finished chunk in whom it may occur: offsets, ascending.
-    fn in_chunk(&self, reader: &Reader, number: OrganizationNumber, chunk: i64) -> Result<Vec<u16>, Error> {
+    /// The users of a piece that is indexed in whom it may occur: offsets, ascending.
+    fn in_piece(
+        &self,
+        reader: &Reader,
+        number: OrganizationNumber,
+        key: Key,
+        ordinals: &Range<i64>,
+    ) -> Result<Vec<u16>, Error> {
         let mut proposed = Vec::new();
         for trigrams in &self.alternatives {
             let mut narrowed: Option<Vec<u16>> = None;
             for trigram in trigrams {
-                let posted = index::posting(reader, number, chunk, *trigram)?;
+                let posted = index::posting(reader, number, key, *trigram)?;
                 narrowed = Some(match narrowed {
                     Some(narrowed) => intersection(narrowed, &posted),
                     None => posted,
@@ -135,8 +139,8 @@ impl Sought {
             }
             proposed.extend(narrowed.unwrap_or_default());
         }
-        if let Some(ordinal) = self.ordinal.filter(|ordinal| ordinal / CHUNK == chunk) {
-            proposed.push((ordinal % CHUNK) as u16);
+        if let Some(ordinal) = self.ordinal.filter(|ordinal| ordinals.contains(ordinal)) {
+            proposed.push((ordinal - ordinals.start) as u16);
         }
         if self.alternatives.len() > 1 || self.ordinal.is_some() {
             proposed.sort_unstable();

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     freshness::Freshness,
-    index::{self, PostingSlice, Wake},
+    index::{self, Step, Wake},
     outbox,
     place::{self, OrganizationNumber},
 };
@@ -25,7 +25,7 @@ use crate::{Error, Options};
 /// Something to be written, and whom to tell.
 pub(super) enum Job {
     Change(Box<Change>, oneshot::Sender<Result<Timestamp, Error>>),
-    Postings(PostingSlice, oneshot::Sender<Result<(), Error>>),
+    Index(Step, oneshot::Sender<Result<(), Error>>),
     Outbox(outbox::Task, oneshot::Sender<Result<(), Error>>),
 }
 
@@ -37,7 +37,7 @@ impl Job {
         // Whoever asked may have gone away; what was written stays written.
         match self {
             Job::Change(_, asker) => drop(asker.send(outcome)),
-            Job::Postings(_, asker) | Job::Outbox(_, asker) => drop(asker.send(outcome.map(drop))),
+            Job::Index(_, asker) | Job::Outbox(_, asker) => drop(asker.send(outcome.map(drop))),
         }
     }
 }
@@ -221,8 +221,8 @@ impl WriterThread {
     fn apply(&mut self, job: &mut Job, touched: &mut HashMap<OrganizationId, Tenant>) -> Result<Outcome, Error> {
         let change = match job {
             Job::Change(change, _) => change,
-            Job::Postings(slice, _) => {
-                index::write(&self.connection, slice)?;
+            Job::Index(step, _) => {
+                index::take(&self.connection, step)?;
                 return Ok(Ok(Timestamp::from_millis(0)));
             }
             Job::Outbox(task, _) => {
