@@ -167,9 +167,9 @@ pub struct Filter {
 pub struct Backlog {
     /// The kind.
     pub kind: Kind,
-    /// How many wait or are being sent.
+    /// How many wait or are being sent, of those that were counted.
     pub owed: u64,
-    /// Since when the oldest of them is owed.
+    /// Since when the oldest of these is owed.
     pub oldest: Timestamp,
 }
 

@@ -299,9 +299,13 @@ impl Store {
         }
     }
 
-    /// How many messages of each kind are owed, in all organizations.
-    pub async fn backlog(&self) -> Result<Vec<Backlog>, Error> {
-        ask!(self, sqlite.backlog())
+    /// How many messages of each kind are owed, in all organizations. Of text messages those due first are counted, and
+    /// `most` of them at most; of what goes to webhooks, as many.
+    pub async fn backlog(&self, most: u32) -> Result<Vec<Backlog>, Error> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.backlog(most).await,
+            Engine::Postgres(postgres) => postgres.backlog(most).await,
+        }
     }
 
     /// Messages, `limit` at most: of a webhook the newest first, else the oldest first. Without an organization, for the

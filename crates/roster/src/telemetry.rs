@@ -114,7 +114,11 @@ impl Metrics {
         let settled = Family::<StateLabel, Counter>::default();
         registry.register("outbox_settled", "What became of messages at an attempt of this process", settled.clone());
         let owed = Family::<KindLabel, Gauge<i64, AtomicI64>>::default();
-        registry.register("outbox_owed", "Messages that wait or are being sent, in the database", owed.clone());
+        registry.register(
+            "outbox_owed",
+            "Messages that wait or are being sent, in the database, counted up to 100000",
+            owed.clone(),
+        );
         let oldest = Family::<KindLabel, Gauge<i64, AtomicI64>>::default();
         registry.register(
             "outbox_oldest_timestamp_seconds",

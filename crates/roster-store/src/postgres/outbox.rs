@@ -220,10 +220,14 @@ impl Postgres {
         })
     }
 
-    pub(crate) async fn backlog(&self) -> Result<Vec<Backlog>, Error> {
-        // A range of the index: what is settled, the many, is not read.
-        let sql = "select kind, count(*), min(place) from outbox where queue > '' and queue <> 'person' group by kind";
-        let mut backlog = self.query(sql, &[], rows::backlog).await?;
+    pub(crate) async fn backlog(&self, most: u32) -> Result<Vec<Backlog>, Error> {
+        // Ranges of the index: what is settled, the many, is not read.
+        let sql = "select kind, count(*), min(place) from ( \
+                   select * from (select kind, place from outbox where queue = 'sms' order by due_at limit $1) as texts \
+                   union all \
+                   select * from (select kind, place from outbox where queue > 'sms' limit $1) as others \
+                   ) as waiting group by kind";
+        let mut backlog = self.query(sql, &[&i64::from(most)], rows::backlog).await?;
         backlog.sort_unstable_by_key(|backlog| backlog.kind.as_str());
         Ok(backlog)
     }

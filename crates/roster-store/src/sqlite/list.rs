@@ -22,8 +22,8 @@ use crate::{
 /// Index entries that may be passed over before a query is no longer answered on a runtime thread: about 0.2 ms.
 const LIGHT_SKIP: u64 = 2_000;
 
-/// Users that may be hidden from a list that is answered by counting places.
-const FEW_HIDDEN: u64 = 256;
+/// Users that may be hidden from a list that is answered by counting places: as many index entries are read for it.
+const FEW_HIDDEN: u64 = 4_096;
 
 /// The answer, if it costs little more than its rows; `None` is a question for [`heavy`].
 pub(super) fn light(reader: &Reader, number: OrganizationNumber, query: &Query) -> Result<Option<Listing>, Error> {
@@ -71,7 +71,7 @@ fn page(
     if let Some(id) = query.after {
         let places = Stretch::after(reader, number, id, query.order)?;
         let users = match hidden <= FEW_HIDDEN {
-            true => in_stretch(reader, roles, &places, u64::from(query.page.size), hidden)?,
+            true => in_stretch(reader, roles, &places, u64::from(query.page.size))?,
             false => users_at(reader, &by_role(reader, number, &present, &places, 0, u64::from(query.page.size))?)?,
         };
         return Ok(Some(Listing { users, total }));
@@ -83,20 +83,21 @@ fn page(
     let len = u64::from(query.page.size).min(total - offset);
     let window = Window { offset, len, total, order: query.order };
 
-    let users = if hidden <= FEW_HIDDEN && count.of(RoleSet::ALL) == count.ordinals {
-        by_counting(reader, number, roles, &window)?
+    let (skip, order) = window.nearer_end();
+    let whole = Stretch { places: number.places(), order };
+    let mut users = if hidden <= FEW_HIDDEN && skip == 0 {
+        in_stretch(reader, roles, &whole, window.len)?
+    } else if hidden <= FEW_HIDDEN && count.of(RoleSet::ALL) == count.ordinals {
+        let places = by_counting(reader, number, roles, &window)?;
+        in_stretch(reader, roles, &Stretch { places, order }, window.len)?
+    } else if skip <= most_skipped {
+        users_at(reader, &by_role(reader, number, &present, &whole, skip, window.len)?)?
     } else {
-        let (skip, order) = window.nearer_end();
-        if skip > most_skipped {
-            return Ok(None);
-        }
-        let whole = Stretch { places: number.places(), order };
-        let mut places = by_role(reader, number, &present, &whole, skip, window.len)?;
-        if order != window.order {
-            places.reverse();
-        }
-        users_at(reader, &places)?
+        return Ok(None);
     };
+    if order != window.order {
+        users.reverse();
+    }
     Ok(Some(Listing { users, total }))
 }
 
@@ -174,13 +175,14 @@ impl Stretch {
     }
 }
 
-/// The page where all users but a few are shown: the n-th shown has the n-th ordinal that is not a hidden one's.
+/// The places of the page where all users but a few are shown: the n-th shown has the n-th ordinal that is not a hidden
+/// one's.
 fn by_counting(
     reader: &Reader,
     number: OrganizationNumber,
     roles: RoleSet,
     window: &Window,
-) -> Result<Vec<Profile>, Error> {
+) -> Result<RangeInclusive<i64>, Error> {
     let mut hidden = Vec::new();
     for role in RoleSet::ALL.without(roles).iter() {
         let sql = "select place from users where organization = ?1 and role = ?2";
@@ -191,34 +193,29 @@ fn by_counting(
         hidden.iter().fold(number.place(rank as i64), |place, hidden| if *hidden <= place { place + 1 } else { place })
     };
     let (oldest, newest) = window.ranks();
-    let stretch = Stretch { places: place_of(oldest)..=place_of(newest), order: window.order };
-    in_stretch(reader, roles, &stretch, window.len, hidden.len() as u64)
+    Ok(place_of(oldest)..=place_of(newest))
 }
 
-/// The first `len` users of a stretch that may be shown, where at most `hidden` may not.
-fn in_stretch(
-    reader: &Reader,
-    roles: RoleSet,
-    stretch: &Stretch,
-    len: u64,
-    hidden: u64,
-) -> Result<Vec<Profile>, Error> {
+/// The first `len` users of a stretch that may be shown.
+fn in_stretch(reader: &Reader, roles: RoleSet, stretch: &Stretch, len: u64) -> Result<Vec<Profile>, Error> {
     let sql = match stretch.order {
-        Order::NewestFirst => concat!(
-            "select ",
-            profile_columns!(),
-            " from users where place between ?1 and ?2 order by place desc limit ?3"
-        ),
-        Order::OldestFirst => concat!(
-            "select ",
-            profile_columns!(),
-            " from users where place between ?1 and ?2 order by place asc limit ?3"
-        ),
+        Order::NewestFirst => {
+            concat!("select ", profile_columns!(), " from users where place between ?1 and ?2 order by place desc")
+        }
+        Order::OldestFirst => {
+            concat!("select ", profile_columns!(), " from users where place between ?1 and ?2 order by place asc")
+        }
     };
-    let (start, end) = (stretch.places.start(), stretch.places.end());
-    let mut users = reader.collect(sql, params![start, end, (len + hidden) as i64], rows::profile)?;
-    users.retain(|user| roles.contains(user.role));
-    users.truncate(len as usize);
+    let mut statement = reader.prepare(sql)?;
+    let mut rows = statement.query(params![stretch.places.start(), stretch.places.end()])?;
+    let mut users = Vec::with_capacity(len as usize);
+    while users.len() < len as usize {
+        let Some(row) = rows.next()? else { break };
+        let user = rows::profile(row)?;
+        if roles.contains(user.role) {
+            users.push(user);
+        }
+    }
     Ok(users)
 }
 

@@ -211,12 +211,21 @@ impl Sqlite {
             .await
     }
 
-    pub(crate) fn backlog(&self) -> Result<Vec<Backlog>, Error> {
-        self.readers.with(|reader| {
-            let sql = "select kind, count(*), min(created_at) from outbox where queue > '' and queue <> 'person' \
-                       group by kind order by kind";
-            reader.collect(sql, [], rows::backlog)
-        })
+    pub(crate) async fn backlog(&self, most: u32) -> Result<Vec<Backlog>, Error> {
+        let readers = self.readers.clone();
+        let read = move || {
+            readers.with(|reader| {
+                let sql = "select kind, count(*), min(created_at) from ( \
+                           select * from (select kind, created_at from outbox where queue = 'sms' \
+                           order by due_at limit ?1) \
+                           union all \
+                           select * from (select kind, created_at from outbox where queue > 'sms' limit ?1) \
+                           ) group by kind order by kind";
+                reader.collect(sql, [most], rows::backlog)
+            })
+        };
+        // It may be a hundred thousand rows: not on a thread that others wait for.
+        tokio::task::spawn_blocking(read).await.map_err(|_| Error::Closed)?
     }
 
     pub(crate) fn messages(&self, filter: Filter, limit: u32) -> Result<Vec<StoredMessage>, Error> {

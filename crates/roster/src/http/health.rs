@@ -8,6 +8,7 @@ use roster_store::{chain, outbox::Backlog};
 use serde::Serialize;
 
 use super::{AppState, Shared, api::json, plain_json};
+use crate::app::COUNTED;
 
 /// `GET /healthz`: the process answers.
 pub(crate) async fn live() -> Response<Body> {
@@ -49,7 +50,8 @@ fn warnings(shared: &Shared) -> Vec<String> {
     let late = shared.app.clock().now().plus_millis(-limit);
     let mention = |backlog: &Backlog| {
         let Backlog { kind, owed, oldest } = backlog;
-        format!("{} owed: {owed}, the oldest since {oldest}", kind.as_str())
+        let or_more = if *owed < u64::from(COUNTED) { "" } else { " or more" };
+        format!("{} owed: {owed}{or_more}, the oldest since {oldest}", kind.as_str())
     };
     shared.app.counted().iter().filter(|backlog| backlog.oldest < late).map(mention).collect()
 }
