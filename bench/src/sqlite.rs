@@ -19,7 +19,8 @@ use crate::{
 /// The schema, whole.
 pub(crate) const SCHEMA: &str = concat!(
     include_str!("../../crates/roster-store/migrations/sqlite/0001_directory.sql"),
-    include_str!("../../crates/roster-store/migrations/sqlite/0002_delivery.sql")
+    include_str!("../../crates/roster-store/migrations/sqlite/0002_delivery.sql"),
+    include_str!("../../crates/roster-store/migrations/sqlite/0003_search.sql")
 );
 
 /// How it is written.

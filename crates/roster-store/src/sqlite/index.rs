@@ -37,8 +37,10 @@ const BLOCK: i64 = 1 << 16;
 /// Chunks a block is made of.
 const CHUNKS: i64 = BLOCK / CHUNK;
 
-/// Trigrams written or removed in one transaction, and bytes written: short enough that the creates between them do not
-/// feel it.
+/// Offsets a row has at most: it is to fit a page beside three others (schema 3).
+const ROW: usize = 480;
+
+/// Trigrams and bytes written, or rows removed, in one transaction: short enough that the creates between do not feel it.
 const SLICE: usize = 256;
 const SLICE_BYTES: usize = 128 << 10;
 
@@ -136,30 +138,41 @@ pub(super) fn pieces(reader: &Reader, number: OrganizationNumber, ordinals: i64)
 
 /// The users of a finished chunk or block that contain the trigram: offsets, ascending.
 pub(super) fn posting(reader: &Reader, number: OrganizationNumber, key: Key, trigram: u32) -> Result<Vec<u16>, Error> {
-    let sql = "select offsets from search_posting where organization = ?1 and chunk = ?2 and trigram = ?3";
+    let sql =
+        "select offsets from search_posting where organization = ?1 and chunk = ?2 and trigram = ?3 order by first";
     let mut statement = reader.prepare(sql)?;
-    let offsets = statement.query_row(params![number, key.0, trigram], |row| Ok(offsets(row.get_ref(0)?.as_blob()?)));
-    Ok(offsets.optional()?.unwrap_or_default())
+    let mut rows = statement.query(params![number, key.0, trigram])?;
+    let mut posting = Vec::new();
+    while let Some(row) = rows.next()? {
+        posting.extend(offsets(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?));
+    }
+    Ok(posting)
 }
 
-fn offsets(posting: &[u8]) -> Vec<u16> {
-    posting.as_chunks::<2>().0.iter().map(|pair| u16::from_le_bytes(*pair)).collect()
+fn offsets(posting: &[u8]) -> impl Iterator<Item = u16> {
+    posting.as_chunks::<2>().0.iter().map(|pair| u16::from_le_bytes(*pair))
 }
 
-/// Takes one step, inside the writer's transaction. Taking it twice changes nothing, nor does another process's half of
-/// it: who comes late with a block finds it written, and the chunks that it would be made of perhaps gone.
+/// Takes one step, inside the writer's transaction. Taking it twice changes nothing. Nor does it when another process was
+/// faster: who comes late with a block finds it finished, and may have made its own of chunks that are half gone.
 pub(super) fn take(connection: &Connection, step: &Step) -> Result<(), Error> {
     match step {
         Step::Post { number, key, postings, last } => {
+            let sql = "select 1 from search_chunk where organization = ?1 and chunk = ?2";
+            if connection.prepare_cached(sql)?.exists(params![number, key.0])? {
+                return Ok(());
+            }
             let mut statement = connection.prepare_cached(
-                "insert into search_posting (organization, chunk, trigram, offsets) values (?1, ?2, ?3, ?4) \
+                "insert into search_posting (organization, chunk, trigram, first, offsets) values (?1, ?2, ?3, ?4, ?5) \
                  on conflict do nothing",
             )?;
-            for (trigram, offsets) in postings {
-                statement.execute(params![number, key.0, trigram, offsets])?;
+            for (trigram, posting) in postings {
+                for row in posting.chunks(2 * ROW) {
+                    statement.execute(params![number, key.0, trigram, offsets(row).next(), row])?;
+                }
             }
             if *last {
-                let sql = "insert into search_chunk (organization, chunk) values (?1, ?2) on conflict do nothing";
+                let sql = "insert into search_chunk (organization, chunk) values (?1, ?2)";
                 connection.prepare_cached(sql)?.execute(params![number, key.0])?;
             }
         }
@@ -301,15 +314,15 @@ impl IndexerThread {
             let upto = self.some_trigrams(number, Key::of_chunk(chunks.start), done)?;
             let mut merged = BTreeMap::<u32, Vec<u8>>::new();
             self.readers.with(|reader| {
-                let sql = "select trigram, offsets from search_posting \
-                           where organization = ?1 and chunk = ?2 and trigram > ?3 and trigram <= ?4";
+                let sql = "select trigram, offsets from search_posting where organization = ?1 and chunk = ?2 \
+                           and trigram > ?3 and trigram <= ?4 order by trigram, first";
                 let mut statement = reader.prepare(sql)?;
                 for (nth, chunk) in chunks.clone().enumerate() {
                     let mut rows = statement.query(params![number, chunk, done, upto])?;
                     while let Some(row) = rows.next()? {
                         let posting: Vec<u8> = row.get(1)?;
                         // Less than 2^13, eight times: it fits.
-                        let moved = offsets(&posting).into_iter().map(|offset| offset + nth as u16 * CHUNK as u16);
+                        let moved = offsets(&posting).map(|offset| offset + nth as u16 * CHUNK as u16);
                         merged.entry(row.get(0)?).or_default().extend(moved.flat_map(u16::to_le_bytes));
                     }
                 }
