@@ -7,7 +7,7 @@
 //! once a chunk or block, and that is most of its time where there are millions of users.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap},
     ops::Range,
     sync::{
         Arc,
@@ -36,9 +36,6 @@ const BLOCK: i64 = 1 << 16;
 
 /// Chunks a block is made of.
 const CHUNKS: i64 = BLOCK / CHUNK;
-
-/// Offsets a row has at most: it is to fit a page beside three others (schema 3).
-const ROW: usize = 480;
 
 /// Trigrams and bytes written, or rows removed, in one transaction: short enough that the creates between do not feel it.
 const SLICE: usize = 256;
@@ -80,7 +77,7 @@ pub(super) enum Step {
 /// A trigram, and the offsets of the users that contain it: ascending, 16 bits each, little-endian.
 type Posting = (u32, Vec<u8>);
 
-/// What postings are filed under: a chunk's number, or that of a block, counted down from -1.
+/// Names a chunk by its number, or a block by one that is counted down from -1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Key(i64);
 
@@ -94,12 +91,25 @@ impl Key {
     }
 }
 
+/// What the postings of a chunk or block are filed under.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Postings(i64);
+
+impl Postings {
+    fn place(self, trigram: u32) -> i64 {
+        (self.0 << 24) + i64::from(trigram)
+    }
+}
+
 /// Consecutive users of an organization, by their ordinals.
 pub(super) struct Piece {
     pub(super) ordinals: Range<i64>,
-    /// Where their postings are. `None`: they are not indexed yet.
-    pub(super) key: Option<Key>,
+    /// Which of them contain what. `None`: they are not indexed yet.
+    pub(super) postings: Option<Postings>,
 }
+
+/// The greatest trigram.
+const LAST_TRIGRAM: u32 = (1 << 24) - 1;
 
 /// The trigrams of a text: each three consecutive bytes, as a number, once. None if it is shorter than three bytes.
 pub(super) fn trigrams_of(text: &str) -> Vec<u32> {
@@ -114,9 +124,11 @@ fn trigrams(text: &str) -> impl Iterator<Item = u32> + '_ {
 }
 
 /// The chunks and blocks of the organization that are finished.
-fn finished(reader: &Reader, number: OrganizationNumber) -> Result<HashSet<Key>, Error> {
-    let mut statement = reader.prepare("select chunk from search_chunk where organization = ?1")?;
-    Ok(statement.query_map([number], |row| row.get(0).map(Key))?.collect::<Result<_, _>>()?)
+fn finished(reader: &Reader, number: OrganizationNumber) -> Result<HashMap<Key, Postings>, Error> {
+    let mut statement =
+        reader.prepare("select chunk, number from search_piece where organization = ?1 and finished = 1")?;
+    let pieces = statement.query_map([number], |row| Ok((Key(row.get(0)?), Postings(row.get(1)?))))?;
+    Ok(pieces.collect::<Result<_, _>>()?)
 }
 
 /// The organization's users in as few pieces as they are indexed in, of so many ordinals.
@@ -125,28 +137,22 @@ pub(super) fn pieces(reader: &Reader, number: OrganizationNumber, ordinals: i64)
     let mut pieces = Vec::new();
     let mut start = 0;
     while start < ordinals {
-        let (block, chunk) = (Key::of_block(start / BLOCK), Key::of_chunk(start / CHUNK));
-        let (len, key) = match start % BLOCK == 0 && finished.contains(&block) {
-            true => (BLOCK, Some(block)),
-            false => (CHUNK, Some(chunk).filter(|chunk| finished.contains(chunk))),
-        };
-        pieces.push(Piece { ordinals: start..(start + len).min(ordinals), key });
-        start += len;
+        let block = finished.get(&Key::of_block(start / BLOCK)).filter(|_| start % BLOCK == 0);
+        let chunk = finished.get(&Key::of_chunk(start / CHUNK));
+        let end = start + if block.is_some() { BLOCK } else { CHUNK };
+        pieces.push(Piece { ordinals: start..end.min(ordinals), postings: block.or(chunk).copied() });
+        start = end;
     }
     Ok(pieces)
 }
 
-/// The users of a finished chunk or block that contain the trigram: offsets, ascending.
-pub(super) fn posting(reader: &Reader, number: OrganizationNumber, key: Key, trigram: u32) -> Result<Vec<u16>, Error> {
-    let sql =
-        "select offsets from search_posting where organization = ?1 and chunk = ?2 and trigram = ?3 order by first";
-    let mut statement = reader.prepare(sql)?;
-    let mut rows = statement.query(params![number, key.0, trigram])?;
-    let mut posting = Vec::new();
-    while let Some(row) = rows.next()? {
-        posting.extend(offsets(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?));
-    }
-    Ok(posting)
+/// The users of a piece that contain the trigram: offsets, ascending.
+pub(super) fn posting(reader: &Reader, postings: Postings, trigram: u32) -> Result<Vec<u16>, Error> {
+    let mut statement = reader.prepare("select offsets from search_posting where place = ?1")?;
+    let posting = statement
+        .query_row([postings.place(trigram)], |row| Ok(offsets(row.get_ref(0)?.as_blob()?).collect()))
+        .optional()?;
+    Ok(posting.unwrap_or_default())
 }
 
 fn offsets(posting: &[u8]) -> impl Iterator<Item = u16> {
@@ -156,32 +162,33 @@ fn offsets(posting: &[u8]) -> impl Iterator<Item = u16> {
 /// Takes one step, inside the writer's transaction. Taking it twice changes nothing. Nor does it when another process was
 /// faster: who comes late with a block finds it finished, and may have made its own of chunks that are half gone.
 pub(super) fn take(connection: &Connection, step: &Step) -> Result<(), Error> {
+    let named = |number: &OrganizationNumber, key: &Key| {
+        let sql = "select number, finished from search_piece where organization = ?1 and chunk = ?2";
+        let mut statement = connection.prepare_cached(sql)?;
+        let piece = statement.query_row(params![number, key.0], |row| Ok((Postings(row.get(0)?), row.get(1)?)));
+        piece.optional()
+    };
     match step {
         Step::Post { number, key, postings, last } => {
-            let sql = "select 1 from search_chunk where organization = ?1 and chunk = ?2";
-            if connection.prepare_cached(sql)?.exists(params![number, key.0])? {
-                return Ok(());
-            }
-            let mut statement = connection.prepare_cached(
-                "insert into search_posting (organization, chunk, trigram, first, offsets) values (?1, ?2, ?3, ?4, ?5) \
-                 on conflict do nothing",
-            )?;
-            for (trigram, posting) in postings {
-                for row in posting.chunks(2 * ROW) {
-                    statement.execute(params![number, key.0, trigram, offsets(row).next(), row])?;
-                }
+            let sql = "insert into search_piece (organization, chunk) values (?1, ?2) on conflict do nothing";
+            connection.prepare_cached(sql)?.execute(params![number, key.0])?;
+            let Some((piece, false)) = named(number, key)? else { return Ok(()) };
+            let sql = "insert into search_posting (place, offsets) values (?1, ?2) on conflict do nothing";
+            let mut statement = connection.prepare_cached(sql)?;
+            for (trigram, offsets) in postings {
+                statement.execute(params![piece.place(*trigram), offsets])?;
             }
             if *last {
-                let sql = "insert into search_chunk (organization, chunk) values (?1, ?2)";
-                connection.prepare_cached(sql)?.execute(params![number, key.0])?;
+                let sql = "update search_piece set finished = 1 where number = ?1";
+                connection.prepare_cached(sql)?.execute([piece.0])?;
             }
         }
         Step::Forget { number, key, upto, last } => {
-            let sql = "delete from search_posting where organization = ?1 and chunk = ?2 and trigram <= ?3";
-            connection.prepare_cached(sql)?.execute(params![number, key.0, upto])?;
+            let Some((piece, _)) = named(number, key)? else { return Ok(()) };
+            let sql = "delete from search_posting where place between ?1 and ?2";
+            connection.prepare_cached(sql)?.execute([piece.place(0), piece.place(*upto)])?;
             if *last {
-                let sql = "delete from search_chunk where organization = ?1 and chunk = ?2";
-                connection.prepare_cached(sql)?.execute(params![number, key.0])?;
+                connection.prepare_cached("delete from search_piece where number = ?1")?.execute([piece.0])?;
             }
         }
     }
@@ -272,20 +279,26 @@ impl IndexerThread {
             Ok((full, finished(reader, number)?))
         })?;
         for block in 0..=full / CHUNKS {
-            let chunks = block * CHUNKS..((block + 1) * CHUNKS).min(full);
+            let chunks: Vec<Key> = (block * CHUNKS..((block + 1) * CHUNKS).min(full)).map(Key::of_chunk).collect();
             let key = Key::of_block(block);
-            if !finished.contains(&key) {
-                for chunk in chunks.clone().map(Key::of_chunk).filter(|chunk| !finished.contains(chunk)) {
-                    self.index_chunk(number, chunk)?;
+            if !finished.contains_key(&key) {
+                for chunk in chunks.iter().filter(|chunk| !finished.contains_key(chunk)) {
+                    self.index_chunk(number, *chunk)?;
                 }
-                if chunks.end - chunks.start < CHUNKS {
+                if (chunks.len() as i64) < CHUNKS {
                     continue;
                 }
-                self.merge(number, &chunks, key)?;
-                finished.extend(chunks.clone().map(Key::of_chunk));
+                finished = self.readers.with(|reader| self::finished(reader, number))?;
+                let parts: Vec<Postings> = chunks.iter().filter_map(|chunk| finished.get(chunk).copied()).collect();
+                // Otherwise another process was faster.
+                if parts.len() == chunks.len() {
+                    self.merge(number, key, &parts)?;
+                }
             }
-            for chunk in chunks.map(Key::of_chunk).filter(|chunk| finished.contains(chunk)) {
-                self.forget(number, chunk)?;
+            for chunk in &chunks {
+                if let Some(postings) = finished.get(chunk) {
+                    self.forget(number, *chunk, *postings)?;
+                }
             }
         }
         Ok(())
@@ -308,52 +321,50 @@ impl IndexerThread {
     }
 
     /// Makes one block of finished chunks, some trigrams at a time.
-    fn merge(&mut self, number: OrganizationNumber, chunks: &Range<i64>, key: Key) -> Result<(), Error> {
-        let mut done = -1;
-        while done < i64::from(u32::MAX) {
-            let upto = self.some_trigrams(number, Key::of_chunk(chunks.start), done)?;
+    fn merge(&mut self, number: OrganizationNumber, key: Key, chunks: &[Postings]) -> Result<(), Error> {
+        let mut next = 0;
+        while next <= LAST_TRIGRAM {
+            let upto = self.some_trigrams(chunks[0], next)?;
             let mut merged = BTreeMap::<u32, Vec<u8>>::new();
             self.readers.with(|reader| {
-                let sql = "select trigram, offsets from search_posting where organization = ?1 and chunk = ?2 \
-                           and trigram > ?3 and trigram <= ?4 order by trigram, first";
+                let sql = "select place, offsets from search_posting where place between ?1 and ?2";
                 let mut statement = reader.prepare(sql)?;
-                for (nth, chunk) in chunks.clone().enumerate() {
-                    let mut rows = statement.query(params![number, chunk, done, upto])?;
+                for (nth, chunk) in chunks.iter().enumerate() {
+                    let mut rows = statement.query([chunk.place(next), chunk.place(upto)])?;
                     while let Some(row) = rows.next()? {
+                        let trigram = (row.get::<_, i64>(0)? - chunk.place(0)) as u32;
                         let posting: Vec<u8> = row.get(1)?;
                         // Less than 2^13, eight times: it fits.
                         let moved = offsets(&posting).map(|offset| offset + nth as u16 * CHUNK as u16);
-                        merged.entry(row.get(0)?).or_default().extend(moved.flat_map(u16::to_le_bytes));
+                        merged.entry(trigram).or_default().extend(moved.flat_map(u16::to_le_bytes));
                     }
                 }
                 Ok(())
             })?;
-            self.post(number, key, merged.into_iter().collect(), upto == u32::MAX)?;
-            done = i64::from(upto);
+            self.post(number, key, merged.into_iter().collect(), upto == LAST_TRIGRAM)?;
+            next = upto + 1;
         }
         Ok(())
     }
 
     /// Removes a chunk that is in a block.
-    fn forget(&mut self, number: OrganizationNumber, key: Key) -> Result<(), Error> {
+    fn forget(&mut self, number: OrganizationNumber, key: Key, postings: Postings) -> Result<(), Error> {
         loop {
-            let upto = self.some_trigrams(number, key, -1)?;
-            self.write(Step::Forget { number, key, upto, last: upto == u32::MAX })?;
-            if upto == u32::MAX {
+            let upto = self.some_trigrams(postings, 0)?;
+            self.write(Step::Forget { number, key, upto, last: upto == LAST_TRIGRAM })?;
+            if upto == LAST_TRIGRAM {
                 return Ok(());
             }
         }
     }
 
-    /// The trigram up to which it is a slice from this one on; the greatest there can be where that is all.
-    fn some_trigrams(&self, number: OrganizationNumber, key: Key, after: i64) -> Result<u32, Error> {
-        let sql = "select trigram from search_posting where organization = ?1 and chunk = ?2 and trigram > ?3 \
-                   order by trigram limit 1 offset ?4";
-        let last = self.readers.with(|reader| {
-            let mut statement = reader.prepare(sql)?;
-            Ok(statement.query_row(params![number, key.0, after, SLICE as i64 - 1], |row| row.get(0)).optional()?)
-        })?;
-        Ok(last.unwrap_or(u32::MAX))
+    /// The trigram up to which it is a slice from this one on; the greatest there is where that is all.
+    fn some_trigrams(&self, postings: Postings, from: u32) -> Result<u32, Error> {
+        let sql = "select place from search_posting where place between ?1 and ?2 order by place limit 1 offset ?3";
+        let range = params![postings.place(from), postings.place(LAST_TRIGRAM), SLICE as i64 - 1];
+        let last: Option<i64> =
+            self.readers.with(|reader| Ok(reader.prepare(sql)?.query_row(range, |row| row.get(0)).optional()?))?;
+        Ok(last.map_or(LAST_TRIGRAM, |last| (last - postings.place(0)) as u32))
     }
 
     /// Writes postings, slice by slice; the chunk or block is finished after them if they are its last.

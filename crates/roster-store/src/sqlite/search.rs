@@ -14,7 +14,7 @@ use roster_directory::{
 use rusqlite::Row;
 
 use super::{
-    index::{self, Key, Piece},
+    index::{self, Piece, Postings},
     place::{self, OrganizationNumber},
     readers::Reader,
 };
@@ -67,15 +67,15 @@ pub(super) fn find(reader: &Reader, number: OrganizationNumber, query: &Query) -
     if query.order == Order::NewestFirst {
         pieces.reverse();
     }
-    for Piece { ordinals, key } in pieces {
+    for Piece { ordinals, postings } in pieces {
         let start = number.place(ordinals.start);
-        let Some(key) = key else {
+        let Some(postings) = postings else {
             hits.read(reader, start..number.place(ordinals.end))?;
             continue;
         };
         let mut candidates: Option<Vec<u16>> = None;
         for sought in &narrowing {
-            let proposed = sought.in_piece(reader, number, key, &ordinals)?;
+            let proposed = sought.in_piece(reader, postings, &ordinals)?;
             candidates = Some(match candidates {
                 Some(candidates) => intersection(candidates, &proposed),
                 None => proposed,
@@ -117,18 +117,12 @@ impl Sought {
     }
 
     /// The users of a piece that is indexed in whom it may occur: offsets, ascending.
-    fn in_piece(
-        &self,
-        reader: &Reader,
-        number: OrganizationNumber,
-        key: Key,
-        ordinals: &Range<i64>,
-    ) -> Result<Vec<u16>, Error> {
+    fn in_piece(&self, reader: &Reader, postings: Postings, ordinals: &Range<i64>) -> Result<Vec<u16>, Error> {
         let mut proposed = Vec::new();
         for trigrams in &self.alternatives {
             let mut narrowed: Option<Vec<u16>> = None;
             for trigram in trigrams {
-                let posted = index::posting(reader, number, key, *trigram)?;
+                let posted = index::posting(reader, postings, *trigram)?;
                 narrowed = Some(match narrowed {
                     Some(narrowed) => intersection(narrowed, &posted),
                     None => posted,
