@@ -1,13 +1,17 @@
-//! The ceiling of HTTP: a server that parses a create's body into fields and writes them back, and keeps nothing.
-//!
-//! It is the bare framework, as anybody would use it, on the same runtime and allocator as Roster: what a create could
-//! cost at best if storing it cost nothing.
+//! The ceiling of HTTP: Roster's own listener before a handler that parses a create's body into fields and writes them
+//! back, and keeps nothing: what a create could cost at best if keeping it cost nothing.
 
-use axum::{
-    Json, Router,
-    routing::{get, post},
+use std::{sync::Arc, time::Duration};
+
+use axum::body::Body;
+use http_body_util::BodyExt;
+use hyper::{Request, Response, StatusCode, header::CONTENT_TYPE};
+use roster::{
+    http::serve::{Limits, serve},
+    telemetry::Metrics,
 };
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 /// A create's body, and what comes back.
 #[derive(Serialize, Deserialize)]
@@ -28,14 +32,24 @@ struct Person {
 pub(crate) const EXPECTED: &str = r#"{"firstName":""#;
 
 /// Serves until it is killed; says on standard error where.
-pub(crate) fn serve() -> anyhow::Result<()> {
+pub(crate) fn run() -> anyhow::Result<()> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-        let router = Router::new()
-            .route("/", get(|| async { "ready" }))
-            .route("/api/v1/users", post(|Json(person): Json<Person>| async { Json(person) }));
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
         eprintln!("listening on http://{}", listener.local_addr()?);
-        Ok(axum::serve(axum::serve::ListenerExt::tap_io(listener, |stream| drop(stream.set_nodelay(true))), router)
-            .await?)
+        let (_stop, stop) = watch::channel(false);
+        let second = Duration::from_secs(1);
+        let limits = Limits { connections: 1_000, timeout: 30 * second, drain: second };
+        serve(listener, None, limits, Arc::new(Metrics::new()), stop, echo).await;
+        Ok(())
     })
+}
+
+async fn echo(request: Request<Body>) -> Response<Body> {
+    let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let answer = Response::builder().header(CONTENT_TYPE, "application/json");
+    match serde_json::from_slice::<Person>(&body).and_then(|person| serde_json::to_vec(&person)) {
+        Ok(person) => answer.body(Body::from(person)),
+        Err(_) => answer.status(StatusCode::BAD_REQUEST).body(Body::empty()),
+    }
+    .expect("a response of fixed parts")
 }

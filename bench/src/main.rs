@@ -239,7 +239,7 @@ fn main() -> anyhow::Result<()> {
             Ok(())
         }
         What::Instructions { keep } => instructions::count(keep),
-        What::Echo => echo::serve(),
+        What::Echo => echo::run(),
         What::InProcess { what, requests } => in_process::run(what, requests),
         What::Seed { users, into: Some(location) } => seed::into(&location, users),
         What::Seed { users, into: None } => {
