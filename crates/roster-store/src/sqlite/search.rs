@@ -21,7 +21,7 @@ use super::{
 use crate::Error;
 
 /// So few candidates are sooner checked than narrowed further.
-const FEW: usize = 8;
+const FEW: usize = 2;
 
 /// What a search found.
 pub(super) struct Found {
