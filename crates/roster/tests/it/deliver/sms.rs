@@ -170,17 +170,18 @@ fn an_organization_sends_no_more_in_an_hour_than_it_may() {
         house.texted(&server, &format!("u{nth}@example.com"), &phone(nth));
     }
     let since = std::time::Instant::now();
-    let waiting = loop {
+    let (sent, waiting) = loop {
         let waiting = house.outbox("owed");
         let put_off = waiting.iter().filter(|message| message[7] > message[4]).count();
-        if waiting.len() <= 3 && put_off == waiting.len() {
-            break waiting;
+        let sent: u32 = (0..5).map(|nth| gateway.posted(&phone(nth))).sum();
+        // What is being sent is not owed, and may not have arrived.
+        if waiting.len() <= 3 && put_off == waiting.len() && sent as usize + waiting.len() == 5 {
+            break (sent, waiting);
         }
-        assert!(since.elapsed() < crate::binary::PATIENCE, "{waiting:#?}");
+        assert!(since.elapsed() < crate::binary::PATIENCE, "{sent} sent, {waiting:#?}");
     };
     // An hour may have turned meanwhile.
-    let sent: u32 = (0..5).map(|nth| gateway.posted(&phone(nth))).sum();
-    assert!(sent == 2 && waiting.len() == 3 || sent == 4 && waiting.len() == 1, "{sent} sent, {waiting:#?}");
+    assert!(sent == 2 || sent == 4, "{sent} sent, {waiting:#?}");
     drop(server);
 }
 
