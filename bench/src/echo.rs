@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::body::Body;
 use http_body_util::BodyExt;
-use hyper::{Request, Response, StatusCode, header::CONTENT_TYPE};
+use hyper::{Request, Response, header::CONTENT_TYPE};
 use roster::{
     http::serve::{Limits, serve},
     telemetry::Metrics,
@@ -46,10 +46,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
 
 async fn echo(request: Request<Body>) -> Response<Body> {
     let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    // What is no person comes back as nothing, and the generator takes that for the error it is.
+    let person = serde_json::from_slice::<Person>(&body).and_then(|person| serde_json::to_vec(&person));
     let answer = Response::builder().header(CONTENT_TYPE, "application/json");
-    match serde_json::from_slice::<Person>(&body).and_then(|person| serde_json::to_vec(&person)) {
-        Ok(person) => answer.body(Body::from(person)),
-        Err(_) => answer.status(StatusCode::BAD_REQUEST).body(Body::empty()),
-    }
-    .expect("a response of fixed parts")
+    answer.body(Body::from(person.unwrap_or_default())).expect("a response of fixed parts")
 }

@@ -6,13 +6,13 @@ use std::{
 };
 
 use anyhow::ensure;
+use hdrhistogram::Histogram;
 use roster_directory::Role;
 use rusqlite::{Connection, params};
 
 use crate::{
     people::{NPI, Person, mix},
     process::cpu_time,
-    rounds::Spread,
     seed,
 };
 
@@ -38,8 +38,8 @@ pub(crate) struct Plan {
 pub(crate) struct Outcome {
     pub(crate) per_second: f64,
     pub(crate) cpu_us: f64,
-    /// Of a commit.
-    pub(crate) p50_us: f64,
+    /// Of commits, in nanoseconds.
+    pub(crate) latency: Histogram<u64>,
 }
 
 impl std::fmt::Display for Outcome {
@@ -56,20 +56,16 @@ pub(crate) fn run(plan: &Plan, folder: &Path) -> anyhow::Result<Outcome> {
         alone.commit(plan.batch)?;
     }
     let (start, cpu, users) = (Instant::now(), cpu_time(std::process::id())?, alone.users);
-    let mut commits = Vec::new();
+    let mut latency = Histogram::new(3)?;
     while start.elapsed() < plan.measured {
         let begin = Instant::now();
         alone.commit(plan.batch)?;
-        commits.push(begin.elapsed().as_secs_f64() * 1e6);
+        latency.record(begin.elapsed().as_nanos() as u64)?;
     }
     let (took, users) = (start.elapsed(), (alone.users - users) as f64);
     let cpu = cpu_time(std::process::id())?.saturating_sub(cpu);
     alone.check()?;
-    Ok(Outcome {
-        per_second: users / took.as_secs_f64(),
-        cpu_us: cpu.as_secs_f64() * 1e6 / users,
-        p50_us: Spread::of(commits).median,
-    })
+    Ok(Outcome { per_second: users / took.as_secs_f64(), cpu_us: cpu.as_secs_f64() * 1e6 / users, latency })
 }
 
 /// The writer of `crates/roster-store/src/sqlite/writer.rs` without everything around it: the same statements.

@@ -15,8 +15,7 @@ use crate::{
 
 const CONNECTIONS: usize = 64;
 
-/// What one run of one job gave; not all jobs have all of it.
-#[derive(Default)]
+/// What one run of one job gave.
 struct Sample {
     per_second: f64,
     p50_us: f64,
@@ -50,9 +49,10 @@ impl From<sqlite::Outcome> for Sample {
         Self {
             per_second: outcome.per_second,
             cpu_us: outcome.cpu_us,
-            p50_us: outcome.p50_us,
+            p50_us: outcome.latency.value_at_quantile(0.5) as f64 / 1e3,
+            p99_us: outcome.latency.value_at_quantile(0.99) as f64 / 1e3,
+            p999_us: outcome.latency.value_at_quantile(0.999) as f64 / 1e3,
             shown: outcome.to_string(),
-            ..Self::default()
         }
     }
 }
@@ -169,10 +169,8 @@ pub(crate) fn shares(bench: &Bench, effort: Effort, report: &mut Report) -> anyh
     ] {
         report.row(what, Spread::of(samples.iter().map(rate)), "/s", Goal::None);
         report.row(format!("{what}, CPU"), Spread::of(samples.iter().map(|sample| sample.cpu_us)), "µs", Goal::None);
-        if samples.iter().all(|sample| sample.p50_us > 0.0) {
-            for (name, of) in QUANTILES {
-                report.row(format!("{what}, {name}"), Spread::of(samples.iter().map(of)), "µs", Goal::None);
-            }
+        for (name, of) in QUANTILES {
+            report.row(format!("{what}, {name}"), Spread::of(samples.iter().map(of)), "µs", Goal::None);
         }
     }
 
