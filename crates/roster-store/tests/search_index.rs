@@ -186,6 +186,12 @@ async fn a_search_has_the_same_answer_with_the_index_and_without() {
     // A block and a chunk are indexed, the rest is still read.
     let store = Store::open(&location, &Options::default()).await.expect("the same database");
     store.search_index_settled().await;
+    let index = rusqlite::Connection::open(dir.path().join("roster.db")).expect("the same file");
+    let one = |sql: &str| index.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("a number");
+    assert_eq!(one("select count(*) from search_piece where chunk in (-1, 8) and finished = 1"), 2);
+    assert_eq!(one("select count(*) from search_piece"), 2, "the chunks of the block are gone");
+    let left = "select count(*) from search_posting where place >> 24 not in (select number from search_piece)";
+    assert_eq!(one(left), 0, "and their postings");
     same(ask_everything(&store, ours.id, count).await, read);
     same(ask_everything(&store, neighbor.id, count).await, of_neighbor);
 

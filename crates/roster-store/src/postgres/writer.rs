@@ -95,7 +95,6 @@ struct Lane {
 impl Lane {
     async fn run(self, mut queue: mpsc::Receiver<Job>, batch_limit: usize) {
         let mut gathering = Gathering::default();
-        // What arrives while a batch is written is the next one.
         loop {
             let mut batch = gathering.next(&mut queue, batch_limit).await;
             if batch.is_empty() {
