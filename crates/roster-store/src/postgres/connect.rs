@@ -5,7 +5,7 @@ mod tls;
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{Manager, ManagerConfig, Pool, QueueMode, RecyclingMethod, Runtime, Timeouts};
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -145,6 +145,7 @@ impl Url {
         );
         Pool::builder(manager)
             .max_size(self.pool_size)
+            .queue_mode(QueueMode::Lifo)
             .timeouts(Timeouts { wait: Some(CONNECT_WAIT), create: Some(CONNECT_WAIT), recycle: Some(CONNECT_WAIT) })
             .runtime(Runtime::Tokio1)
             .build()
