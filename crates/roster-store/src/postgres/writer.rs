@@ -1,13 +1,14 @@
-//! The lane of a process that writes: it takes all the creates that are waiting and writes them in one statement.
+//! How a process writes: it takes all the creates that are waiting and writes them in one statement.
 //!
 //! PostgreSQL commits in groups by itself, but a statement that carries many users costs a fraction of a statement per
 //! user. The statement is a transaction of its own, so a batch is one round trip; every change keeps its own outcome,
-//! because only the users that were added get their audit entry and their messages. Nothing is locked while a lane waits
-//! for anything but the commit, and each process counts in a row of its own.
+//! because only the users that were added get their audit entry and their messages. Nothing is locked while a batch waits
+//! for anything but its commit: processes, and the batches of one, count in rows of their own.
 //!
-//! One lane, not more: what a statement costs beyond its users (a third of a millisecond, and the commit) is shared by
-//! all that arrived during the one before. With three lanes a statement carried ten users where one carries twenty-five,
-//! and all of it cost PostgreSQL a quarter more.
+//! A batch is what arrived while the one before was written, and those who are about to ask again. Another goes beside it
+//! only when it is full: what a statement costs beyond its users (a third of a millisecond, and the commit) is worth
+//! sharing, but once there are enough to share it, the disk that one batch waits for is time for the other. With three
+//! batches of whoever was there, a statement carried ten users where it now carries thirty.
 
 mod add;
 mod gather;
@@ -18,6 +19,7 @@ use std::{collections::HashSet, time::Duration};
 use roster_directory::{Change, Timestamp, Write};
 use tokio::{
     sync::{mpsc, oneshot},
+    task::JoinSet,
     time::Instant,
 };
 
@@ -28,10 +30,13 @@ use super::{
 };
 use crate::{Error, Options};
 use add::{Addition, Columns};
-use gather::Gathering;
+use gather::{ENOUGH, Gathering};
 
 /// How long a change may take, waiting and retries included, before its client is told to try again.
 pub(super) const DEADLINE: Duration = Duration::from_millis(1_800);
+
+/// Batches of a process that are under way at once.
+const LANES: u32 = 2;
 
 /// Rows that processes count in. More processes than that may meet in one row now and then, and wait there for a
 /// commit; fewer rows are summed up sooner, and they do not get more with every process that ever wrote.
@@ -56,9 +61,16 @@ impl Writer {
     pub(super) fn start(lender: &Lender, options: &Options) -> Result<Self, Error> {
         let (jobs, queue) = mpsc::channel(options.queue.max(1));
         let random = || getrandom::u32().map_err(|error| Error::Unusable(format!("no randomness: {error}")));
-        let (number, counter) = ((random()? >> 1) as i32, (random()? % COUNTERS) as i32);
-        let lane = Lane { number, counter, lender: lender.clone() };
-        tokio::spawn(lane.run(queue, options.batch.max(1)));
+        let (number, counter) = ((random()? >> 1) as i32, (random()? % (COUNTERS / LANES) * LANES) as i32);
+        let lane = |nth| Lane { number, counter: counter + nth as i32, lender: lender.clone() };
+        let dispatcher = Dispatcher {
+            queue,
+            batch_limit: options.batch.max(1),
+            gathering: Gathering::default(),
+            idle: (0..LANES).map(lane).collect(),
+            under_way: JoinSet::new(),
+        };
+        tokio::spawn(dispatcher.run());
         Ok(Self { jobs, places: Places::default() })
     }
 
@@ -84,32 +96,78 @@ impl Writer {
     }
 }
 
+/// Takes the jobs as they come, and hands them to its lanes in batches.
+struct Dispatcher {
+    queue: mpsc::Receiver<Job>,
+    batch_limit: usize,
+    gathering: Gathering,
+    idle: Vec<Lane>,
+    under_way: JoinSet<(Lane, usize)>,
+}
+
+impl Dispatcher {
+    /// Until nobody can ask any more and everybody is answered.
+    async fn run(mut self) {
+        while let Some(batch) = self.next().await {
+            let Some(lane) = self.idle.pop() else { return };
+            self.under_way.spawn(async move {
+                let jobs = batch.len();
+                lane.write(batch).await;
+                (lane, jobs)
+            });
+        }
+        while self.under_way.join_next().await.is_some() {}
+    }
+
+    /// The next batch that is to be written. One goes beside another that is under way only when it is full.
+    async fn next(&mut self) -> Option<Vec<Job>> {
+        let mut batch = Vec::with_capacity(ENOUGH);
+        loop {
+            match self.under_way.len() {
+                0 if !batch.is_empty() => {
+                    self.gathering.wait_for_more(&mut self.queue, &mut batch, self.batch_limit).await;
+                    return Some(batch);
+                }
+                _ if batch.len() >= ENOUGH.min(self.batch_limit) && !self.idle.is_empty() => return Some(batch),
+                _ => {}
+            }
+            let room = self.batch_limit - batch.len();
+            tokio::select! {
+                biased;
+                Some(ended) = self.under_way.join_next() => {
+                    let (lane, jobs) = ended.ok()?;
+                    self.idle.push(lane);
+                    self.gathering.answered(jobs, batch.len() + self.queue.len());
+                }
+                more = self.queue.recv_many(&mut batch, room), if room > 0 => {
+                    if more == 0 && batch.is_empty() {
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Writes one batch after the other.
 struct Lane {
-    /// Keeps its audit entries apart from those of all other processes.
+    /// Keeps the audit entries of this process apart from those of all others.
     number: i32,
-    /// Where it counts.
+    /// Where it counts. Lanes that counted in one row would wait for each other's commits.
     counter: i32,
     lender: Lender,
 }
 
 impl Lane {
-    async fn run(self, mut queue: mpsc::Receiver<Job>, batch_limit: usize) {
-        let mut gathering = Gathering::default();
-        loop {
-            let mut batch = gathering.next(&mut queue, batch_limit).await;
-            if batch.is_empty() {
-                return;
-            }
-            batch.retain(|job: &Job| !job.asker.is_closed());
-            let (users, others): (Vec<Job>, Vec<Job>) =
-                batch.into_iter().partition(|job| matches!(job.change.writes.as_slice(), [Write::User(..)]));
-            for job in others {
-                let answer = self.write_other(&job).await;
-                drop(job.asker.send(answer));
-            }
-            self.write_batch(users).await;
-            gathering.came_meanwhile(queue.len());
+    async fn write(&self, mut batch: Vec<Job>) {
+        batch.retain(|job: &Job| !job.asker.is_closed());
+        let (users, others): (Vec<Job>, Vec<Job>) =
+            batch.into_iter().partition(|job| matches!(job.change.writes.as_slice(), [Write::User(..)]));
+        for job in others {
+            let answer = self.write_other(&job).await;
+            drop(job.asker.send(answer));
         }
+        self.write_batch(users).await;
     }
 
     async fn write_batch(&self, mut jobs: Vec<Job>) {

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_millis(1);
 const FEW: usize = 4;
 
 /// More than these share the cost of a statement and its commit (0.25 ms) well enough: it is 8 µs for each, of 90.
-const ENOUGH: usize = 32;
+pub(super) const ENOUGH: usize = 32;
 
 /// Batches that go by without waiting, at most, where waiting was in vain again and again.
 const LONGEST_REST: u32 = 64;
@@ -34,26 +34,21 @@ pub(super) struct Gathering {
 }
 
 impl Gathering {
-    /// The next batch, of `most` at most; nothing once nobody can ask any more.
-    pub(super) async fn next<J>(&mut self, queue: &mut mpsc::Receiver<J>, most: usize) -> Vec<J> {
-        let mut batch = Vec::with_capacity(self.expected);
-        queue.recv_many(&mut batch, most).await;
+    /// A batch was written and answered, and so many waited meanwhile: of as many is the next one to be expected.
+    pub(super) fn answered(&mut self, jobs: usize, waiting: usize) {
+        self.expected = jobs + waiting;
+    }
+
+    /// Fills up a batch, with `most` at most, where it is worth waiting for those who are about to ask again.
+    pub(super) async fn wait_for_more<J>(&mut self, queue: &mut mpsc::Receiver<J>, batch: &mut Vec<J>, most: usize) {
         let worth = self.expected.min(ENOUGH).min(most);
-        match self.rest.checked_sub(1) {
-            Some(rest) => self.rest = rest,
-            None if worth > FEW && batch.len() < worth => self.wait(queue, &mut batch, worth, most).await,
-            None => {}
+        if let Some(rest) = self.rest.checked_sub(1) {
+            self.rest = rest;
+            return;
         }
-        self.expected = batch.len();
-        batch
-    }
-
-    /// Those that waited while the last batch was written are part of what to expect.
-    pub(super) fn came_meanwhile(&mut self, waiting: usize) {
-        self.expected += waiting;
-    }
-
-    async fn wait<J>(&mut self, queue: &mut mpsc::Receiver<J>, batch: &mut Vec<J>, worth: usize, most: usize) {
+        if worth <= FEW {
+            return;
+        }
         let until = Instant::now() + PATIENCE;
         while batch.len() < worth {
             let room = most - batch.len();
@@ -82,9 +77,12 @@ mod tests {
         for job in 0..came {
             jobs.send(job).await.expect("the queue is open");
         }
-        assert_eq!(gathering.next(&mut queue, 64).await.len(), came);
+        let mut first = Vec::new();
+        queue.recv_many(&mut first, 64).await;
+        gathering.wait_for_more(&mut queue, &mut first, 64).await;
+        assert_eq!(first.len(), came);
         jobs.send(0).await.expect("the queue is open");
-        gathering.came_meanwhile(queue.len());
+        gathering.answered(first.len(), queue.len());
         let others = tokio::spawn(async move {
             for job in 1..again {
                 jobs.send(job).await.expect("the queue is open");
@@ -92,8 +90,10 @@ mod tests {
             // Nobody hangs up while the batch is gathered.
             tokio::time::sleep(PATIENCE * 10).await;
         });
+        let mut batch = Vec::new();
+        queue.recv_many(&mut batch, 1).await;
         let begin = Instant::now();
-        let batch = gathering.next(&mut queue, 64).await;
+        gathering.wait_for_more(&mut queue, &mut batch, 64).await;
         let took = begin.elapsed();
         others.abort();
         (batch, took)
