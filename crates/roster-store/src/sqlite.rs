@@ -6,6 +6,7 @@ mod index;
 mod list;
 mod outbox;
 mod place;
+mod ranks;
 mod readers;
 mod rows;
 mod schema;

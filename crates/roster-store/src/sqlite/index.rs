@@ -1,4 +1,5 @@
-//! The search index: which users contain which three bytes, kept a chunk of users at a time, behind the writer.
+//! The search index: which users contain which three bytes, kept a chunk of users at a time, behind the writer. And how
+//! many of each role they are (ranks.rs), by the same thread.
 //!
 //! Keeping an index like FTS5 inside every create would cost more than the create (docs/performance.md). Users are
 //! numbered in creation order, so whole chunks of them are indexed after the fact by a thread of their own: each
@@ -23,6 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     place::OrganizationNumber,
+    ranks::{self, Counts},
     readers::{Reader, Readers},
     writer::Job,
 };
@@ -56,6 +58,8 @@ pub(super) enum Wake {
 
 /// One step of keeping the index, small enough for a transaction.
 pub(super) enum Step {
+    /// How many users of each role a chunk has.
+    Count { number: OrganizationNumber, chunk: i64, counts: Counts },
     /// Some of the postings of a chunk or block.
     Post {
         number: OrganizationNumber,
@@ -169,6 +173,7 @@ pub(super) fn take(connection: &Connection, step: &Step) -> Result<(), Error> {
         piece.optional()
     };
     match step {
+        Step::Count { number, chunk, counts } => ranks::keep(connection, *number, *chunk, counts)?,
         Step::Post { number, key, postings, last } => {
             let sql = "insert into search_piece (organization, chunk) values (?1, ?2) on conflict do nothing";
             connection.prepare_cached(sql)?.execute(params![number, key.0])?;
@@ -274,10 +279,14 @@ impl IndexerThread {
 
     fn index(&mut self, number: OrganizationNumber) -> Result<(), Error> {
         let sql = "select users / ?2 from organization where number = ?1";
-        let (full, mut finished) = self.readers.with(|reader| {
+        let (full, counted, mut finished) = self.readers.with(|reader| {
             let full: i64 = reader.prepare(sql)?.query_row(params![number, CHUNK], |row| row.get(0))?;
-            Ok((full, finished(reader, number)?))
+            Ok((full, ranks::counted(reader, number)?, finished(reader, number)?))
         })?;
+        for chunk in counted..full {
+            let counts = self.readers.with(|reader| ranks::count(reader, number, chunk))?;
+            self.write(Step::Count { number, chunk, counts })?;
+        }
         for block in 0..=full / CHUNKS {
             let chunks: Vec<Key> = (block * CHUNKS..((block + 1) * CHUNKS).min(full)).map(Key::of_chunk).collect();
             let key = Key::of_block(block);

@@ -1,8 +1,8 @@
 //! One page of an organization's users, with an exact count of all that the filter finds.
 //!
-//! Nothing here counts rows: `role_count` is kept by the writer. And nothing walks past the rows before a page if it can
-//! be helped: users have consecutive ordinals, so where all but a few of them are shown, the place of the n-th follows
-//! from n; elsewhere the index by role is walked from the nearer end of the list.
+//! Nothing here counts rows: `role_count` is kept by the writer. And nothing walks past all the rows before a page: users
+//! have consecutive ordinals, so where all but a few of them are shown, the place of the n-th follows from n; elsewhere
+//! the index by role is walked from the nearer end of the list, or from the chunk the page begins in.
 
 use std::ops::RangeInclusive;
 
@@ -11,6 +11,7 @@ use rusqlite::{CachedStatement, OptionalExtension, Rows, params};
 
 use super::{
     place::{self, OrganizationNumber},
+    ranks,
     readers::Reader,
     rows, search,
 };
@@ -86,17 +87,23 @@ fn page(
     let len = u64::from(query.page.size).min(total - offset);
     let window = Window { offset, len, total, order: query.order };
 
-    let (skip, order) = window.nearer_end();
+    let (skip, mut order) = window.nearer_end();
     let whole = Stretch { places: number.places(), order };
     let mut users = if are_few_hidden && skip == 0 {
         in_stretch(reader, roles, &whole, window.len)?
     } else if are_few_hidden && count.of(RoleSet::ALL) == count.ordinals {
         let places = by_counting(reader, number, roles, &window)?;
         in_stretch(reader, roles, &Stretch { places, order }, window.len)?
-    } else if skip <= most_skipped {
-        users_at(reader, &by_role(reader, number, &present, &whole, skip, window.len)?)?
     } else {
-        return Ok(None);
+        let (stretch, skip) = match skip <= LIGHT_SKIP {
+            true => (whole, skip),
+            false => window.nearest(reader, number, &present, whole, skip)?,
+        };
+        if skip > most_skipped {
+            return Ok(None);
+        }
+        order = stretch.order;
+        users_at(reader, &by_role(reader, number, &present, &stretch, skip, window.len)?)?
     };
     if order != window.order {
         users.reverse();
@@ -156,6 +163,24 @@ impl Window {
             Order::NewestFirst => (behind, Order::OldestFirst),
             Order::OldestFirst => (behind, Order::NewestFirst),
         }
+    }
+
+    /// Where to walk from to pass over the fewest of these roles, and how many: from an end of the list, or from the chunk
+    /// that the page begins in.
+    fn nearest(
+        &self,
+        reader: &Reader,
+        number: OrganizationNumber,
+        roles: &[Role],
+        whole: Stretch,
+        skip: u64,
+    ) -> Result<(Stretch, u64), Error> {
+        let (oldest, _) = self.ranks();
+        let (place, from_there) = ranks::locate(reader, number, roles, oldest)?;
+        if skip <= from_there {
+            return Ok((whole, skip));
+        }
+        Ok((Stretch { places: place..=*whole.places.end(), order: Order::OldestFirst }, from_there))
     }
 }
 

@@ -19,6 +19,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "0001_directory.sql", sql: include_str!("../../migrations/sqlite/0001_directory.sql") },
     Migration { name: "0002_delivery.sql", sql: include_str!("../../migrations/sqlite/0002_delivery.sql") },
     Migration { name: "0003_search.sql", sql: include_str!("../../migrations/sqlite/0003_search.sql") },
+    Migration { name: "0004_role_chunk.sql", sql: include_str!("../../migrations/sqlite/0004_role_chunk.sql") },
 ];
 
 /// The writer's connection: makes the file if there is none, readable by its owner only.
