@@ -6,6 +6,7 @@ mod index;
 mod list;
 mod outbox;
 mod place;
+mod profiles;
 mod ranks;
 mod readers;
 mod rows;

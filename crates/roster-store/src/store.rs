@@ -96,7 +96,7 @@ pub struct KeyRecord {
 #[derive(Debug, Clone)]
 pub struct Listing {
     /// The users of the page, in order.
-    pub users: Vec<Profile>,
+    pub users: Vec<Arc<Profile>>,
     /// All that the filter finds, counted at the same moment.
     pub total: u64,
 }

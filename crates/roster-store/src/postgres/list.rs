@@ -1,6 +1,6 @@
 //! One page of an organization's users, with an exact count of all that the filter finds, in one statement.
 
-use std::fmt::Write;
+use std::{fmt::Write, sync::Arc};
 
 use deadpool_postgres::ClientWrapper;
 use roster_directory::{OrganizationId, Query, UserId, query::Order, search::Term};
@@ -91,7 +91,8 @@ pub(super) async fn list(
     };
     let total = rows.first().map_or(0, |row| row.get::<_, i64>(TOTAL));
     let on_the_page = rows.iter().filter(|row| row.get::<_, Option<&str>>(0).is_some());
-    let users = on_the_page.map(rows::profile).collect::<Result<_, _>>().map_err(Trouble::Refused)?;
+    let users =
+        on_the_page.map(|row| rows::profile(row).map(Arc::new)).collect::<Result<_, _>>().map_err(Trouble::Refused)?;
     Ok(Listing { users, total: total as u64 })
 }
 

@@ -4,21 +4,19 @@
 //! have consecutive ordinals, so where all but a few of them are shown, the place of the n-th follows from n; elsewhere
 //! the index by role is walked from the nearer end of the list, or from the chunk the page begins in.
 
-use std::ops::RangeInclusive;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use roster_directory::{Query, Role, RoleSet, UserId, query::Order, user::Profile};
 use rusqlite::{CachedStatement, OptionalExtension, Rows, params};
 
 use super::{
     place::{self, OrganizationNumber},
+    profiles::Shown,
     ranks,
     readers::Reader,
     rows, search,
 };
-use crate::{
-    Error, Listing,
-    rows::{profile_columns, user_columns},
-};
+use crate::{Error, Listing, rows::user_columns};
 
 /// Index entries that may be passed over before a query is no longer answered on a runtime thread: about 0.2 ms.
 const LIGHT_SKIP: u64 = 2_000;
@@ -44,7 +42,7 @@ pub(super) fn heavy(reader: &Reader, number: OrganizationNumber, query: &Query) 
             return page(reader, number, query, u64::MAX).map(|page| page.expect("no skip is too long"));
         }
         let found = search::find(reader, number, query)?;
-        Ok(Listing { users: users_at(reader, &found.places)?, total: found.total })
+        Ok(Listing { users: Shown::now(reader)?.all(&found.places)?, total: found.total })
     })
 }
 
@@ -56,7 +54,7 @@ fn by_email(reader: &Reader, number: OrganizationNumber, query: &Query) -> Resul
     let total = u64::from(user.is_some());
     // There is one at most, so nothing comes after it.
     let on_the_page = query.offset() == 0 && query.after.is_none();
-    Ok(Listing { users: user.filter(|_| on_the_page).map(Profile::from).into_iter().collect(), total })
+    Ok(Listing { users: user.filter(|_| on_the_page).map(|user| Arc::new(user.into())).into_iter().collect(), total })
 }
 
 /// One page without a search; `None` if more than `most_skipped` index entries would be passed over.
@@ -76,7 +74,9 @@ fn page(
         let places = Stretch::after(reader, number, id, query.order)?;
         let users = match are_few_hidden {
             true => in_stretch(reader, roles, &places, u64::from(query.page.size))?,
-            false => users_at(reader, &by_role(reader, number, &present, &places, 0, u64::from(query.page.size))?)?,
+            false => {
+                Shown::now(reader)?.all(&by_role(reader, number, &present, &places, 0, u64::from(query.page.size))?)?
+            }
         };
         return Ok(Some(Listing { users, total }));
     }
@@ -103,7 +103,7 @@ fn page(
             return Ok(None);
         }
         order = stretch.order;
-        users_at(reader, &by_role(reader, number, &present, &stretch, skip, window.len)?)?
+        Shown::now(reader)?.all(&by_role(reader, number, &present, &stretch, skip, window.len)?)?
     };
     if order != window.order {
         users.reverse();
@@ -225,21 +225,18 @@ fn by_counting(
 }
 
 /// The first `len` users of a stretch that may be shown.
-fn in_stretch(reader: &Reader, roles: RoleSet, stretch: &Stretch, len: u64) -> Result<Vec<Profile>, Error> {
+fn in_stretch(reader: &Reader, roles: RoleSet, stretch: &Stretch, len: u64) -> Result<Vec<Arc<Profile>>, Error> {
     let sql = match stretch.order {
-        Order::NewestFirst => {
-            concat!("select ", profile_columns!(), " from users where place between ?1 and ?2 order by place desc")
-        }
-        Order::OldestFirst => {
-            concat!("select ", profile_columns!(), " from users where place between ?1 and ?2 order by place asc")
-        }
+        Order::NewestFirst => "select place from users where place between ?1 and ?2 order by place desc",
+        Order::OldestFirst => "select place from users where place between ?1 and ?2 order by place asc",
     };
     let mut statement = reader.prepare(sql)?;
     let mut rows = statement.query(params![stretch.places.start(), stretch.places.end()])?;
+    let mut shown = Shown::now(reader)?;
     let mut users = Vec::with_capacity(len as usize);
     while users.len() < len as usize {
         let Some(row) = rows.next()? else { break };
-        let user = rows::profile(row)?;
+        let user = shown.at(row.get(0)?)?;
         if roles.contains(user.role) {
             users.push(user);
         }
@@ -304,9 +301,4 @@ impl Walk<'_> {
         self.next = self.rows.next()?.map(|row| row.get(0)).transpose()?;
         Ok(())
     }
-}
-
-fn users_at(reader: &Reader, places: &[i64]) -> Result<Vec<Profile>, Error> {
-    let mut statement = reader.prepare(concat!("select ", profile_columns!(), " from users where place = ?1"))?;
-    places.iter().map(|place| Ok(statement.query_row([place], rows::profile)?)).collect()
 }

@@ -1,21 +1,25 @@
 //! Connections that only read: as many as are in use at once, each used by one thread at a time.
 
-use std::{path::PathBuf, sync::Mutex};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
 use rusqlite::{CachedStatement, Connection, Params, Row};
 
-use super::schema;
+use super::{profiles::Profiles, schema};
 use crate::Error;
 
 /// Idle connections, the last used on top: its cache is the warmest.
 pub(super) struct Readers {
     path: PathBuf,
     idle: Mutex<Vec<Reader>>,
+    profiles: Arc<Profiles>,
 }
 
 impl Readers {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, idle: Mutex::default() }
+        Self { path, idle: Mutex::default(), profiles: Arc::default() }
     }
 
     /// Lends a connection. One that failed is thrown away.
@@ -23,7 +27,7 @@ impl Readers {
         let idle = self.idle.lock().expect("nobody panics holding it").pop();
         let mut reader = match idle {
             Some(reader) => reader,
-            None => Reader { connection: schema::open_reader(&self.path)? },
+            None => Reader { connection: schema::open_reader(&self.path)?, profiles: self.profiles.clone() },
         };
         let answer = read(&mut reader)?;
         self.idle.lock().expect("nobody panics holding it").push(reader);
@@ -34,11 +38,17 @@ impl Readers {
 /// One connection.
 pub(super) struct Reader {
     connection: Connection,
+    profiles: Arc<Profiles>,
 }
 
 impl Reader {
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    /// What all connections keep.
+    pub(super) fn profiles(&self) -> &Profiles {
+        &self.profiles
     }
 
     pub(super) fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>, Error> {

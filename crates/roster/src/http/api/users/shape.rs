@@ -1,5 +1,7 @@
 //! What users look like on the wire.
 
+use std::sync::Arc;
+
 use roster_directory::{
     Organization, User, UserId,
     npi::NpiNumber,
@@ -197,9 +199,9 @@ pub(crate) struct UserPage<'a> {
 }
 
 impl<'a> UserPage<'a> {
-    pub(crate) fn of(users: &'a [Profile], page: Page, total: u64) -> Self {
+    pub(crate) fn of(users: &'a [Arc<Profile>], page: Page, total: u64) -> Self {
         Self {
-            data: users.iter().map(UserBody::of).collect(),
+            data: users.iter().map(|user| UserBody::of(user)).collect(),
             pagination: Pagination {
                 page: page.number,
                 page_size: page.size,
