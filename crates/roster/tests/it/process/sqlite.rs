@@ -136,6 +136,23 @@ fn two_servers_on_one_file_see_each_others_users_at_once() {
     }
 }
 
+/// Users that were shown are kept in memory: what another process makes of them is shown at once all the same.
+#[test]
+fn what_another_process_altered_is_listed_at_once() {
+    let binary = Binary::new();
+    let (_, key) = binary.organization_with_admin();
+    let server = binary.serve(&[]);
+    assert_eq!(server.create(&key, "jane@example.com").0, 200);
+    let other = Connection::open(binary.database()).expect("the file");
+    for city in ["Springfield", "Shelbyville", "Ogdenville"] {
+        other.execute("update users set city = ?1", [city]).expect("one row");
+        for query in ["", "?role=TECHNICIAN", "?search=jane"] {
+            let (_, list) = server.request("GET", &format!("/api/v1/users{query}"), &key, "");
+            assert_eq!(list["data"][0]["city"], city, "{query}");
+        }
+    }
+}
+
 #[test]
 fn two_servers_on_one_file_write_at_the_same_time() {
     let binary = Binary::new();
