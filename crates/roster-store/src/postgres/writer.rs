@@ -131,6 +131,10 @@ impl Dispatcher {
                 _ if batch.len() >= ENOUGH.min(self.batch_limit) && !self.idle.is_empty() => return Some(batch),
                 _ => {}
             }
+            let nobody_is_left = self.queue.is_closed() && self.queue.is_empty();
+            if nobody_is_left && batch.is_empty() {
+                return None;
+            }
             let room = self.batch_limit - batch.len();
             tokio::select! {
                 biased;
@@ -139,11 +143,7 @@ impl Dispatcher {
                     self.idle.push(lane);
                     self.gathering.answered(jobs, batch.len() + self.queue.len());
                 }
-                more = self.queue.recv_many(&mut batch, room), if room > 0 => {
-                    if more == 0 && batch.is_empty() {
-                        return None;
-                    }
-                }
+                _ = self.queue.recv_many(&mut batch, room), if room > 0 && !nobody_is_left => {}
             }
         }
     }
