@@ -46,7 +46,7 @@ impl Gathering {
             self.rest = rest;
             return;
         }
-        if worth <= FEW {
+        if worth <= FEW || batch.len() >= worth {
             return;
         }
         let until = Instant::now() + PATIENCE;
