@@ -38,8 +38,8 @@ pub(super) const DEADLINE: Duration = Duration::from_millis(1_800);
 /// Batches of a process that are under way at once.
 const LANES: u32 = 2;
 
-/// Rows that processes count in. More processes than that may meet in one row now and then, and wait there for a
-/// commit; fewer rows are summed up sooner, and they do not get more with every process that ever wrote.
+/// Rows that processes count in, one for each lane. More lanes than that may meet in one row now and then, and wait there
+/// for a commit; fewer rows are summed up sooner, and they do not get more with every process that ever wrote.
 const COUNTERS: u32 = 32;
 
 type Answer = Result<Timestamp, Error>;
@@ -51,7 +51,7 @@ struct Job {
     deadline: Instant,
 }
 
-/// The way in: a bounded queue, and the lane behind it.
+/// The way in: a bounded queue, and the lanes behind it.
 pub(super) struct Writer {
     jobs: mpsc::Sender<Job>,
     places: Places,
@@ -74,7 +74,7 @@ impl Writer {
         Ok(Self { jobs, places: Places::default() })
     }
 
-    /// Whether the lane still writes.
+    /// Whether anybody still writes.
     pub(super) fn check(&self) -> Result<(), Error> {
         if self.jobs.is_closed() { Err(Error::Closed) } else { Ok(()) }
     }

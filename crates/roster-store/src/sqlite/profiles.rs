@@ -1,7 +1,7 @@
 //! Users as lists show them, kept where they were read before.
 //!
-//! Of a list's work in this engine, reading its rows was three quarters: finding each, taking it apart, checking it. Who
-//! turns pages reads the same ones again and again.
+//! Finding each row, taking it apart and checking it was more than a third of a list's instructions. Who turns pages reads
+//! the same ones again and again.
 
 use std::sync::Arc;
 
