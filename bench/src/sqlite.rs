@@ -81,7 +81,7 @@ const FIRST_PLACE: i64 = NUMBER << 36;
 impl Alone {
     fn open(folder: &Path, plan: &Plan) -> anyhow::Result<Self> {
         let connection = Connection::open(folder.join("alone.db"))?;
-        connection.pragma_update(None, "cache_size", -32 * 1024)?;
+        connection.pragma_update(None, "cache_size", -8 * 1024)?;
         connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "wal_autocheckpoint", plan.checkpoint_pages)?;
