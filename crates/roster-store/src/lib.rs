@@ -15,4 +15,4 @@ mod store;
 
 pub use copy::{Copied, CopyError, Progress, copy};
 pub use error::{Error, chain};
-pub use store::{Epoch, KeyRecord, Listing, Location, Options, Remembered, Store};
+pub use store::{Epoch, KeyRecord, Listed, Listing, Location, Options, Remembered, Store};

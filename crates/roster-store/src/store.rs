@@ -1,6 +1,11 @@
 //! `Store`: commit a change, answer a query. Which engine answers is its secret.
 
-use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
+use std::{
+    fmt,
+    path::PathBuf,
+    str::FromStr,
+    sync::{Arc, OnceLock},
+};
 
 use roster_directory::{
     Change, KeyId, Message, MessageId, Organization, OrganizationId, Payor, PayorId, Query, Timestamp, User, UserId,
@@ -92,11 +97,32 @@ pub struct KeyRecord {
     pub organization: Organization,
 }
 
+/// A user as lists show it, which may be kept and shown again.
+#[derive(Debug)]
+pub struct Listed {
+    /// The user.
+    pub profile: Profile,
+    written: OnceLock<Box<[u8]>>,
+}
+
+impl Listed {
+    /// The user as `write` writes it. That is done once: whoever asks must ask for the same thing.
+    pub fn written(&self, write: impl FnOnce(&Profile) -> Vec<u8>) -> &[u8] {
+        self.written.get_or_init(|| write(&self.profile).into())
+    }
+}
+
+impl From<Profile> for Listed {
+    fn from(profile: Profile) -> Self {
+        Self { profile, written: OnceLock::new() }
+    }
+}
+
 /// One page of a list, and how many there are in all.
 #[derive(Debug, Clone)]
 pub struct Listing {
     /// The users of the page, in order.
-    pub users: Vec<Arc<Profile>>,
+    pub users: Vec<Arc<Listed>>,
     /// All that the filter finds, counted at the same moment.
     pub total: u64,
 }

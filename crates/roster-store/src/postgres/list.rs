@@ -7,7 +7,7 @@ use roster_directory::{OrganizationId, Query, UserId, query::Order, search::Term
 use tokio_postgres::types::{ToSql, Type};
 
 use super::{lending::Trouble, rows};
-use crate::{Error, Listing, rows::profile_columns};
+use crate::{Error, Listed, Listing, rows::profile_columns};
 
 /// The answer.
 pub(super) async fn list(
@@ -91,8 +91,10 @@ pub(super) async fn list(
     };
     let total = rows.first().map_or(0, |row| row.get::<_, i64>(TOTAL));
     let on_the_page = rows.iter().filter(|row| row.get::<_, Option<&str>>(0).is_some());
-    let users =
-        on_the_page.map(|row| rows::profile(row).map(Arc::new)).collect::<Result<_, _>>().map_err(Trouble::Refused)?;
+    let users = on_the_page
+        .map(|row| rows::profile(row).map(|profile| Arc::new(Listed::from(profile))))
+        .collect::<Result<_, _>>()
+        .map_err(Trouble::Refused)?;
     Ok(Listing { users, total: total as u64 })
 }
 

@@ -61,9 +61,7 @@ impl Freshness {
 
     /// Reads the epoch. `header` was read before it, so that whatever is committed in between is looked at once more.
     fn learn(&self, header: Option<Header>, connection: &Connection) -> Result<Epoch, Error> {
-        let mut statement = connection.prepare_cached("select number from epoch")?;
-        let number: i64 = statement.query_row([], |row| row.get(0))?;
-        let epoch = Epoch(number as u64);
+        let epoch = epoch(connection)?;
         if let Some(header) = header {
             *self.known.lock().expect("nobody panics holding it") = Some((header, epoch));
         }
@@ -83,4 +81,10 @@ impl Freshness {
     fn header(&self) -> Option<Header> {
         None
     }
+}
+
+/// The epoch of a connection's moment.
+pub(super) fn epoch(connection: &Connection) -> Result<Epoch, Error> {
+    let number: i64 = connection.prepare_cached("select number from epoch")?.query_row([], |row| row.get(0))?;
+    Ok(Epoch(number as u64))
 }

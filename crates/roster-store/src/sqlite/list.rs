@@ -10,13 +10,14 @@ use roster_directory::{Query, Role, RoleSet, UserId, query::Order, user::Profile
 use rusqlite::{CachedStatement, OptionalExtension, Rows, params};
 
 use super::{
+    freshness,
     place::{self, OrganizationNumber},
     profiles::Shown,
     ranks,
     readers::Reader,
     rows, search,
 };
-use crate::{Error, Listing, rows::user_columns};
+use crate::{Epoch, Error, Listed, Listing, rows::user_columns};
 
 /// Index entries that may be passed over before a query is no longer answered on a runtime thread: about 0.2 ms.
 const LIGHT_SKIP: u64 = 2_000;
@@ -42,7 +43,10 @@ pub(super) fn heavy(reader: &Reader, number: OrganizationNumber, query: &Query) 
             return page(reader, number, query, u64::MAX).map(|page| page.expect("no skip is too long"));
         }
         let found = search::find(reader, number, query)?;
-        Ok(Listing { users: Shown::now(reader)?.all(&found.places)?, total: found.total })
+        Ok(Listing {
+            users: Shown::under(freshness::epoch(reader.connection())?, reader)?.all(&found.places)?,
+            total: found.total,
+        })
     })
 }
 
@@ -54,7 +58,10 @@ fn by_email(reader: &Reader, number: OrganizationNumber, query: &Query) -> Resul
     let total = u64::from(user.is_some());
     // There is one at most, so nothing comes after it.
     let on_the_page = query.offset() == 0 && query.after.is_none();
-    Ok(Listing { users: user.filter(|_| on_the_page).map(|user| Arc::new(user.into())).into_iter().collect(), total })
+    Ok(Listing {
+        users: user.filter(|_| on_the_page).map(|user| Arc::new(Profile::from(user).into())).into_iter().collect(),
+        total,
+    })
 }
 
 /// One page without a search; `None` if more than `most_skipped` index entries would be passed over.
@@ -73,10 +80,15 @@ fn page(
     if let Some(id) = query.after {
         let places = Stretch::after(reader, number, id, query.order)?;
         let users = match are_few_hidden {
-            true => in_stretch(reader, roles, &places, u64::from(query.page.size))?,
-            false => {
-                Shown::now(reader)?.all(&by_role(reader, number, &present, &places, 0, u64::from(query.page.size))?)?
-            }
+            true => in_stretch(reader, count.epoch, roles, &places, u64::from(query.page.size))?,
+            false => Shown::under(count.epoch, reader)?.all(&by_role(
+                reader,
+                number,
+                &present,
+                &places,
+                0,
+                u64::from(query.page.size),
+            )?)?,
         };
         return Ok(Some(Listing { users, total }));
     }
@@ -90,10 +102,10 @@ fn page(
     let (skip, mut order) = window.nearer_end();
     let whole = Stretch { places: number.places(), order };
     let mut users = if are_few_hidden && skip == 0 {
-        in_stretch(reader, roles, &whole, window.len)?
+        in_stretch(reader, count.epoch, roles, &whole, window.len)?
     } else if are_few_hidden && count.of(RoleSet::ALL) == count.ordinals {
         let places = by_counting(reader, number, roles, &window)?;
-        in_stretch(reader, roles, &Stretch { places, order }, window.len)?
+        in_stretch(reader, count.epoch, roles, &Stretch { places, order }, window.len)?
     } else {
         let (stretch, skip) = match skip <= LIGHT_SKIP {
             true => (whole, skip),
@@ -103,7 +115,7 @@ fn page(
             return Ok(None);
         }
         order = stretch.order;
-        Shown::now(reader)?.all(&by_role(reader, number, &present, &stretch, skip, window.len)?)?
+        Shown::under(count.epoch, reader)?.all(&by_role(reader, number, &present, &stretch, skip, window.len)?)?
     };
     if order != window.order {
         users.reverse();
@@ -111,8 +123,9 @@ fn page(
     Ok(Some(Listing { users, total }))
 }
 
-/// How many users an organization has.
+/// How many users an organization has, and the epoch it has them under.
 struct Count {
+    epoch: Epoch,
     by_role: [u64; Role::ALL.len()],
     /// Ordinals handed out. As many as there are users as long as none was ever removed.
     ordinals: u64,
@@ -120,14 +133,17 @@ struct Count {
 
 impl Count {
     fn read(reader: &Reader, number: OrganizationNumber) -> Result<Self, Error> {
-        let mut count = Self { by_role: [0; Role::ALL.len()], ordinals: 0 };
-        let mut statement = reader.prepare("select users from organization where number = ?1")?;
-        count.ordinals = statement.query_row([number], |row| row.get::<_, i64>(0))? as u64;
-        let mut statement = reader.prepare("select role, users from role_count where organization = ?1")?;
+        let mut count = Self { epoch: Epoch(0), by_role: [0; Role::ALL.len()], ordinals: 0 };
+        let sql = "select e.number, o.users, c.role, c.users from epoch e, organization o \
+                   left join role_count c on c.organization = o.number where o.number = ?1";
+        let mut statement = reader.prepare(sql)?;
         let mut rows = statement.query([number])?;
         while let Some(row) = rows.next()? {
-            if let Some(slot) = count.by_role.get_mut(usize::from(row.get::<_, u8>(0)?)) {
-                *slot = row.get::<_, i64>(1)? as u64;
+            count.epoch = Epoch(row.get::<_, i64>(0)? as u64);
+            count.ordinals = row.get::<_, i64>(1)? as u64;
+            let role = row.get::<_, Option<u8>>(2)?.and_then(|role| count.by_role.get_mut(usize::from(role)));
+            if let Some(slot) = role {
+                *slot = row.get::<_, i64>(3)? as u64;
             }
         }
         Ok(count)
@@ -225,19 +241,25 @@ fn by_counting(
 }
 
 /// The first `len` users of a stretch that may be shown.
-fn in_stretch(reader: &Reader, roles: RoleSet, stretch: &Stretch, len: u64) -> Result<Vec<Arc<Profile>>, Error> {
+fn in_stretch(
+    reader: &Reader,
+    epoch: Epoch,
+    roles: RoleSet,
+    stretch: &Stretch,
+    len: u64,
+) -> Result<Vec<Arc<Listed>>, Error> {
     let sql = match stretch.order {
         Order::NewestFirst => "select place from users where place between ?1 and ?2 order by place desc",
         Order::OldestFirst => "select place from users where place between ?1 and ?2 order by place asc",
     };
     let mut statement = reader.prepare(sql)?;
     let mut rows = statement.query(params![stretch.places.start(), stretch.places.end()])?;
-    let mut shown = Shown::now(reader)?;
+    let mut shown = Shown::under(epoch, reader)?;
     let mut users = Vec::with_capacity(len as usize);
     while users.len() < len as usize {
         let Some(row) = rows.next()? else { break };
         let user = shown.at(row.get(0)?)?;
-        if roles.contains(user.role) {
+        if roles.contains(user.profile.role) {
             users.push(user);
         }
     }

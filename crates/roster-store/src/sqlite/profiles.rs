@@ -6,17 +6,16 @@
 use std::sync::Arc;
 
 use quick_cache::sync::Cache;
-use roster_directory::user::Profile;
 use rusqlite::CachedStatement;
 
 use super::{readers::Reader, rows};
-use crate::{Epoch, Error, rows::profile_columns};
+use crate::{Epoch, Error, Listed, rows::profile_columns};
 
 /// Users that are kept: some ten megabytes, where they are many.
 const KEPT: usize = 16_384;
 
 /// By place, each right under one epoch.
-pub(super) struct Profiles(Cache<i64, (Epoch, Arc<Profile>)>);
+pub(super) struct Profiles(Cache<i64, (Epoch, Arc<Listed>)>);
 
 impl Default for Profiles {
     fn default() -> Self {
@@ -32,27 +31,26 @@ pub(super) struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    /// To be called within [`Reader::at_one_moment`].
-    pub(super) fn now(reader: &'a Reader) -> Result<Self, Error> {
-        let number: i64 = reader.prepare("select number from epoch")?.query_row([], |row| row.get(0))?;
+    /// Under the epoch of this moment: to be called within [`Reader::at_one_moment`].
+    pub(super) fn under(epoch: Epoch, reader: &'a Reader) -> Result<Self, Error> {
         let sql = concat!("select ", profile_columns!(), " from users where place = ?1");
-        Ok(Self { profiles: reader.profiles(), epoch: Epoch(number as u64), statement: reader.prepare(sql)? })
+        Ok(Self { profiles: reader.profiles(), epoch, statement: reader.prepare(sql)? })
     }
 
     /// The user at a place where there is one.
-    pub(super) fn at(&mut self, place: i64) -> Result<Arc<Profile>, Error> {
+    pub(super) fn at(&mut self, place: i64) -> Result<Arc<Listed>, Error> {
         if let Some((epoch, profile)) = self.profiles.0.get(&place)
             && epoch == self.epoch
         {
             return Ok(profile);
         }
-        let profile = Arc::new(self.statement.query_row([place], rows::profile)?);
+        let profile = Arc::new(Listed::from(self.statement.query_row([place], rows::profile)?));
         self.profiles.0.insert(place, (self.epoch, profile.clone()));
         Ok(profile)
     }
 
     /// The users at these places.
-    pub(super) fn all(&mut self, places: &[i64]) -> Result<Vec<Arc<Profile>>, Error> {
+    pub(super) fn all(&mut self, places: &[i64]) -> Result<Vec<Arc<Listed>>, Error> {
         places.iter().map(|place| self.at(*place)).collect()
     }
 }

@@ -172,9 +172,9 @@ impl List {
         let page = query.page;
         let caller = operator_of(app, self.org).await?;
         let listing = app.list_users(&caller, query).await?;
-        for profile in &listing.users {
+        for listed in &listing.users {
             // A list reads what its HTTP shape has; here there is more to show, and no hurry.
-            let user = app.user(&caller, profile.id).await?;
+            let user = app.user(&caller, listed.profile.id).await?;
             let email = or_dash(user.email.as_ref().map(Email::as_str));
             let (last, first) = (user.last_name.as_str(), user.first_name.as_str());
             row([&user.id, &user.role, &user.created_at, &last, &first, &email])?;

@@ -47,12 +47,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
 }
 
 pub(crate) fn json(body: &impl Serialize) -> Response {
-    sized_json(body, 512)
-}
-
-/// An answer of about so many bytes.
-fn sized_json(body: &impl Serialize, size: usize) -> Response {
-    let mut bytes = Vec::with_capacity(size);
+    let mut bytes = Vec::with_capacity(512);
     serde_json::to_writer(&mut bytes, body).expect("strings and numbers only");
     json_bytes(bytes.into())
 }

@@ -19,7 +19,7 @@ use super::{
     },
     body::JsonBody,
     error::ApiResult,
-    json, json_bytes, sized_json,
+    json, json_bytes,
 };
 use crate::app::{Created, Error};
 pub(crate) use parse::new_user;
@@ -27,9 +27,6 @@ use shape::{CreateUserRequest, CreateUserResponse, ListParams, UserBody, UserPag
 
 /// Warnings about payors that are spelled out; the others are counted, so that the header stays short.
 const MAX_NAMED_PAYORS: usize = 20;
-
-/// Bytes that a user typically takes in a list.
-const TYPICAL_BYTES: usize = 320;
 
 const ROSTER_WARNING: HeaderName = HeaderName::from_static("roster-warning");
 
@@ -104,11 +101,12 @@ pub(crate) async fn list_users(
     let text = query.as_deref().unwrap_or_default();
     let query = parse::query(text, caller.identity.may_read)?;
     let page = query.page;
-    let Listing { users, total } = shared.app.list_users(&caller, query).await?;
-    let mut response = sized_json(&UserPage::of(&users, page, total), 128 + users.len() * TYPICAL_BYTES);
+    let listing = shared.app.list_users(&caller, query).await?;
+    let mut response = json_bytes(UserPage::write(&listing, page).into());
+    let Listing { users, total } = listing;
     let is_full = users.len() as u64 == u64::from(page.size) && page.offset() + (users.len() as u64) < total;
     if let Some(last) = users.last().filter(|_| is_full) {
-        let next = parse::next_page(text, page.number + 1, last.id);
+        let next = parse::next_page(text, page.number + 1, last.profile.id);
         let link = HeaderValue::from_str(&format!("</api/v1/users?{next}>; rel=\"next\""));
         response.headers_mut().extend(link.ok().map(|link| (LINK, link)));
     }
@@ -144,7 +142,7 @@ pub(crate) async fn get_user(
         None => {
             let user = shared.app.user(&caller, id).await?;
             let role = user.role;
-            let body = serde_json::to_vec(&UserBody::of(&user.into())).expect("strings only").into();
+            let body = UserBody::of(&user.into()).write().into();
             let ready = Ready { epoch: caller.epoch, role, body };
             shared.answers.insert(place, ready.clone());
             ready
