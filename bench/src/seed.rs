@@ -80,7 +80,7 @@ pub(crate) fn copy(database: &Path, to: &Path) -> anyhow::Result<()> {
 }
 
 async fn fill(location: &Location, users: u64, organizations: u64) -> anyhow::Result<()> {
-    let options = Options { queue: AT_ONCE * 2, batch: AT_ONCE, checkpoint_pages: 20_000, index: true };
+    let options = Options { queue: AT_ONCE * 2, batch: AT_ONCE, checkpoint_pages: 20_000, ..Options::default() };
     let store = Store::open(location, &options).await?;
     for nth in 0..organizations {
         store.commit(found(nth)).await?;

@@ -1,6 +1,7 @@
 //! The embedded engine: one writer that batches, readers that never wait for it.
 
 pub(crate) mod copy;
+mod emails;
 mod freshness;
 mod index;
 mod list;
@@ -28,6 +29,7 @@ use rusqlite::{OptionalExtension, params};
 use tokio::sync::Semaphore;
 
 use crate::{Epoch, Error, KeyRecord, Listing, Options, Remembered, rows::user_columns};
+use emails::Waiting;
 use freshness::Freshness;
 use index::Indexer;
 use place::OrganizationNumber;
@@ -57,10 +59,11 @@ impl Sqlite {
         schema::migrate(&mut connection)?;
         connection.pragma_update(None, "wal_autocheckpoint", options.checkpoint_pages)?;
 
-        let readers = Arc::new(Readers::new(path.to_owned()));
+        let emails = Arc::new(Waiting::default());
+        let readers = Arc::new(Readers::new(path.to_owned(), emails.clone()));
         let freshness = Arc::new(Freshness::of(path));
         let (wake, wakes) = std::sync::mpsc::channel();
-        let writer = Writer::start(connection, options, freshness.clone(), wake.clone())?;
+        let writer = Writer::start(connection, options, emails, freshness.clone(), wake.clone())?;
         let indexer = match options.index {
             true => Some(Indexer::start(wake, wakes, readers.clone(), writer.jobs())?),
             false => None,

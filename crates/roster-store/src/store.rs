@@ -69,6 +69,9 @@ pub struct Options {
     pub batch: usize,
     /// Pages of 4 KiB in the write-ahead log at which SQLite moves them into the database. Fewer: shorter pauses.
     pub checkpoint_pages: u32,
+    /// E-mails that wait in memory, 40 bytes each, before they go into the index by e-mail (SQLite). The more, the more of
+    /// them go onto one page.
+    pub waiting_emails: usize,
     /// Whether this process keeps the search index up. Searches are right without, and slow once there are many users.
     pub index: bool,
 }
@@ -77,7 +80,7 @@ impl Default for Options {
     fn default() -> Self {
         // 2048 waiting changes are a tenth of a second's work; 500 pages are between the short pauses of 250 and the
         // speed of 1000 (docs/performance.md).
-        Self { queue: 2_048, batch: 512, checkpoint_pages: 500, index: true }
+        Self { queue: 2_048, batch: 512, checkpoint_pages: 500, waiting_emails: 131_072, index: true }
     }
 }
 

@@ -149,7 +149,7 @@ async fn ask_everything(store: &Store, organization: OrganizationId, count: u32)
                 page: Page { number, size },
             };
             let listing = store.list(organization, query).await.expect("a list");
-            let ids = listing.users.iter().map(|user| user.id).collect();
+            let ids = listing.users.iter().map(|user| user.profile.id).collect();
             answers.push((format!("{search} {order:?} {role:?} {number} {size}"), (ids, listing.total)));
         }
     }
@@ -172,7 +172,7 @@ async fn turn_pages(store: &Store, organization: OrganizationId) -> Vec<(String,
                 let (email, search) = (None, Terms::parse("").expect("a search"));
                 let query = Query { visible, role, email, search, order, after: None, page };
                 let listing = store.list(organization, query).await.expect("a list");
-                let ids = listing.users.iter().map(|user| user.id).collect();
+                let ids = listing.users.iter().map(|user| user.profile.id).collect();
                 answers.push((format!("{role:?} {order:?} {number} {size}"), (ids, listing.total)));
             }
         }
@@ -235,5 +235,5 @@ async fn a_list_has_the_same_answer_with_the_index_and_without() {
         after: None,
     };
     let listing = store.list(ours.id, query).await.expect("a list");
-    assert_eq!((listing.total, listing.users[0].id), (1, user(late).id));
+    assert_eq!((listing.total, listing.users[0].profile.id), (1, user(late).id));
 }

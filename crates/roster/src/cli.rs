@@ -98,7 +98,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         command => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             // A command is over soon: it leaves the search index to the server. One that writes much wants large commits.
-            let options = Options { index: false, queue: 4_096, batch: 2_048, checkpoint_pages: 10_000 };
+            let options =
+                Options { index: false, queue: 4_096, batch: 2_048, checkpoint_pages: 10_000, ..Options::default() };
             runtime.block_on(async {
                 let store = Store::open(&location, &options).await;
                 let store = store.with_context(|| format!("cannot use the database {location}"))?;

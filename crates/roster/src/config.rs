@@ -190,7 +190,7 @@ impl Server {
             queue: self.write_queue as usize,
             batch: self.write_batch as usize,
             checkpoint_pages: self.checkpoint_pages,
-            index: true,
+            ..Options::default()
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, path::Path, sync::Arc};
 
 use rusqlite::{Connection, ToSql, TransactionBehavior, params, params_from_iter, types::ToSqlOutput, types::ValueRef};
 
-use super::{place::OrganizationNumber, schema};
+use super::{emails, place::OrganizationNumber, schema};
 use crate::{
     Error,
     copy::{Batch, Collector, Delivery, Feed, MARK, Mark, Row, Table, Value, copied_columns, copied_user_columns},
@@ -395,7 +395,7 @@ impl Arrival<'_> {
         for tenant in self.tenants.values() {
             update.execute(params![tenant.number, tenant.users, tenant.audits, tenant.latest])?;
         }
-        Ok(())
+        emails::fill(self.connection)
     }
 }
 

@@ -6,7 +6,11 @@
 
 use std::{ops::RangeInclusive, sync::Arc};
 
-use roster_directory::{Query, Role, RoleSet, UserId, query::Order, user::Profile};
+use roster_directory::{
+    Query, Role, RoleSet, UserId,
+    query::Order,
+    user::{EmailKey, Profile},
+};
 use rusqlite::{CachedStatement, OptionalExtension, Rows, params};
 
 use super::{
@@ -29,11 +33,11 @@ const SHOWN_FOR_EACH: u64 = 8;
 
 /// The answer, if it costs little more than its rows; `None` is a question for [`heavy`].
 pub(super) fn light(reader: &Reader, number: OrganizationNumber, query: &Query) -> Result<Option<Listing>, Error> {
-    reader.at_one_moment(|| match &query.email {
-        Some(_) => by_email(reader, number, query).map(Some),
-        None if query.search.is_empty() => page(reader, number, query, LIGHT_SKIP),
+    match &query.email {
+        Some(email) => by_email(reader, number, email, query).map(Some),
+        None if query.search.is_empty() => reader.at_one_moment(|| page(reader, number, query, LIGHT_SKIP)),
         None => Ok(None),
-    })
+    }
 }
 
 /// The answer, whatever it costs.
@@ -50,10 +54,14 @@ pub(super) fn heavy(reader: &Reader, number: OrganizationNumber, query: &Query) 
     })
 }
 
-fn by_email(reader: &Reader, number: OrganizationNumber, query: &Query) -> Result<Listing, Error> {
-    let Some(email) = &query.email else { return Ok(Listing { users: Vec::new(), total: 0 }) };
-    let sql = concat!("select ", user_columns!(), ", created_at from users where organization = ?1 and email_key = ?2");
-    let user = reader.prepare(sql)?.query_row(params![number, email.as_str()], rows::user).optional()?;
+fn by_email(reader: &Reader, number: OrganizationNumber, email: &EmailKey, query: &Query) -> Result<Listing, Error> {
+    let user = match reader.emails().place_of(reader.connection(), number, email)? {
+        Some(place) => {
+            let sql = concat!("select ", user_columns!(), ", created_at from users where place = ?1");
+            reader.prepare(sql)?.query_row([place], rows::user).optional()?
+        }
+        None => None,
+    };
     let user = user.filter(|user| query.roles().contains(user.role) && search::matches(&query.search, user));
     let total = u64::from(user.is_some());
     // There is one at most, so nothing comes after it.

@@ -25,6 +25,11 @@ impl OrganizationNumber {
         (self.0 << ORDINAL_BITS) + ordinal
     }
 
+    /// The number, where something is to be computed of it.
+    pub(super) fn to_bytes(self) -> [u8; 8] {
+        self.0.to_le_bytes()
+    }
+
     /// The ordinal of a place of this organization.
     pub(super) fn ordinal(self, place: i64) -> i64 {
         place - (self.0 << ORDINAL_BITS)

@@ -7,7 +7,7 @@ use std::{
 
 use rusqlite::{CachedStatement, Connection, Params, Row};
 
-use super::{profiles::Profiles, schema};
+use super::{emails::Waiting, profiles::Profiles, schema};
 use crate::Error;
 
 /// Idle connections, the last used on top: its cache is the warmest.
@@ -15,11 +15,12 @@ pub(super) struct Readers {
     path: PathBuf,
     idle: Mutex<Vec<Reader>>,
     profiles: Arc<Profiles>,
+    emails: Arc<Waiting>,
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, idle: Mutex::default(), profiles: Arc::default() }
+    pub(super) fn new(path: PathBuf, emails: Arc<Waiting>) -> Self {
+        Self { path, idle: Mutex::default(), profiles: Arc::default(), emails }
     }
 
     /// Lends a connection. One that failed is thrown away.
@@ -27,7 +28,11 @@ impl Readers {
         let idle = self.idle.lock().expect("nobody panics holding it").pop();
         let mut reader = match idle {
             Some(reader) => reader,
-            None => Reader { connection: schema::open_reader(&self.path)?, profiles: self.profiles.clone() },
+            None => Reader {
+                connection: schema::open_reader(&self.path)?,
+                profiles: self.profiles.clone(),
+                emails: self.emails.clone(),
+            },
         };
         let answer = read(&mut reader)?;
         self.idle.lock().expect("nobody panics holding it").push(reader);
@@ -39,6 +44,7 @@ impl Readers {
 pub(super) struct Reader {
     connection: Connection,
     profiles: Arc<Profiles>,
+    emails: Arc<Waiting>,
 }
 
 impl Reader {
@@ -49,6 +55,11 @@ impl Reader {
     /// What all connections keep.
     pub(super) fn profiles(&self) -> &Profiles {
         &self.profiles
+    }
+
+    /// The e-mails that are not in the index yet.
+    pub(super) fn emails(&self) -> &Waiting {
+        &self.emails
     }
 
     pub(super) fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>, Error> {

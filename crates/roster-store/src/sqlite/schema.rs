@@ -4,6 +4,7 @@ use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, config::DbConfig, params};
 
+use super::emails;
 use crate::{
     Error,
     migration::{self, Migration},
@@ -20,6 +21,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "0002_delivery.sql", sql: include_str!("../../migrations/sqlite/0002_delivery.sql") },
     Migration { name: "0003_search.sql", sql: include_str!("../../migrations/sqlite/0003_search.sql") },
     Migration { name: "0004_role_chunk.sql", sql: include_str!("../../migrations/sqlite/0004_role_chunk.sql") },
+    Migration { name: "0005_email.sql", sql: include_str!("../../migrations/sqlite/0005_email.sql") },
 ];
 
 /// The writer's connection: makes the file if there is none, readable by its owner only.
@@ -107,6 +109,7 @@ fn make_private(path: &Path) -> std::io::Result<()> {
 
 /// Runs what has not run yet, all of it or nothing. Of two processes at once, one runs it and the other waits.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), Error> {
+    emails::teach(connection)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(
         "create table if not exists schema_migration (

@@ -15,6 +15,7 @@ use rusqlite::{Connection, params};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    emails::{Emails, Waiting},
     freshness::Freshness,
     index::{self, Step, Wake},
     outbox,
@@ -52,15 +53,17 @@ impl Writer {
     pub(super) fn start(
         connection: Connection,
         options: &Options,
+        emails: Arc<Waiting>,
         freshness: Arc<Freshness>,
         wake: Sender<Wake>,
     ) -> Result<Self, Error> {
         let (jobs, queue) = mpsc::channel(options.queue.max(1));
         let batch_limit = options.batch.max(1);
+        let emails = Emails::new(emails, options.waiting_emails);
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || {
-                WriterThread { connection, freshness, wake, batch_limit, numbers: HashMap::new() }.run(queue)
+                WriterThread { connection, emails, freshness, wake, batch_limit, numbers: HashMap::new() }.run(queue)
             })
             .map_err(|error| Error::Unusable(format!("cannot start the writer thread: {error}")))?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
@@ -108,6 +111,7 @@ impl Drop for Writer {
 
 struct WriterThread {
     connection: Connection,
+    emails: Emails,
     freshness: Arc<Freshness>,
     wake: Sender<Wake>,
     batch_limit: usize,
@@ -171,6 +175,7 @@ impl WriterThread {
             Err(error) => return Err(Sunk::By(error)),
         }
         let written = (|| {
+            self.emails.begin(&self.connection)?;
             let mut touched = HashMap::new();
             loop {
                 for job in &mut batch[outcomes.len()..] {
@@ -188,11 +193,13 @@ impl WriterThread {
             for tenant in touched.values() {
                 tenant.save(&self.connection)?;
             }
+            self.emails.save(&self.connection)?;
             self.execute("commit")?;
             Ok(touched)
         })();
         match written {
             Ok(touched) => {
+                self.emails.committed();
                 for tenant in touched.values().filter(|tenant| tenant.finished_a_chunk()) {
                     // Without an indexer nobody listens, and nothing is missed.
                     drop(self.wake.send(Wake::Crossed(tenant.number)));
@@ -201,6 +208,7 @@ impl WriterThread {
             }
             Err(error) => {
                 outcomes.clear();
+                self.emails.rolled_back();
                 // After a failed commit SQLite may have rolled back by itself.
                 if !self.connection.is_autocommit()
                     && let Err(error) = self.execute("rollback")
@@ -253,7 +261,7 @@ impl WriterThread {
                 entry.insert(Tenant::load(&self.connection, number)?)
             }
         };
-        tenant.apply(&self.connection, change)
+        tenant.apply(&self.connection, &mut self.emails, change)
     }
 }
 
@@ -316,7 +324,7 @@ impl Tenant {
         self.users_before / index::CHUNK < self.users / index::CHUNK
     }
 
-    fn apply(&mut self, connection: &Connection, change: &Change) -> Result<Outcome, Error> {
+    fn apply(&mut self, connection: &Connection, emails: &mut Emails, change: &Change) -> Result<Outcome, Error> {
         // The order of an organization's changes and the order of their moments are one, whatever the clock does.
         let at = change.audit.at.max(self.latest);
         for (nth, write) in change.writes.iter().enumerate() {
@@ -355,7 +363,7 @@ impl Tenant {
                                where organization = ?1 and id = ?2";
                     connection.prepare_cached(sql)?.execute(params![self.number, id.as_str(), end.as_millis()])?;
                 }
-                Write::User(user, payors) => match self.insert_user(connection, user, payors, at)? {
+                Write::User(user, payors) => match self.insert_user(connection, emails, user, payors, at)? {
                     Inserted::Yes => {}
                     Inserted::EmailTaken if nth == 0 => return Ok(Err(Error::EmailTaken)),
                     // Something of this change is written already: undo it all.
@@ -377,6 +385,7 @@ impl Tenant {
     fn insert_user(
         &mut self,
         connection: &Connection,
+        emails: &mut Emails,
         user: &User,
         payors: &[PayorId],
         at: Timestamp,
@@ -385,18 +394,24 @@ impl Tenant {
                    phone_e164, npi, npi_valid, sms, recertify_at, recertify_day, created_at, sex, caregiver, \
                    birth_date, address_line1, address_line2, city, state, postal_code) \
                    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, \
-                   ?20, ?21, ?22, ?23, ?24) on conflict (organization, email_key) do nothing";
+                   ?20, ?21, ?22, ?23, ?24)";
+        let email_key = user.email.as_ref().map(|email| email.key());
+        if let Some(key) = &email_key
+            && emails.is_taken(connection, self.number, key)?
+        {
+            return Ok(Inserted::EmailTaken);
+        }
         let place = self.number.place(self.users);
         let more = &user.demographics;
         let line = |line: &Option<roster_directory::user::Line>| line.as_ref().map(|line| line.as_str().to_owned());
-        let added = connection.prepare_cached(sql)?.execute(params![
+        connection.prepare_cached(sql)?.execute(params![
             place,
             self.number,
             user.id.as_str(),
             user.first_name.as_str(),
             user.last_name.as_str(),
             user.email.as_ref().map(|email| email.as_str()),
-            user.email.as_ref().map(|email| email.key()).as_ref().map(|key| key.as_str()),
+            email_key.as_ref().map(|key| key.as_str()),
             user.role as u8,
             user.phone.as_ref().map(|phone| phone.as_str()),
             user.phone.as_ref().and_then(PhoneNumber::e164),
@@ -415,8 +430,8 @@ impl Tenant {
             line(&more.state),
             line(&more.postal_code)
         ])?;
-        if added == 0 {
-            return Ok(Inserted::EmailTaken);
+        if let Some(key) = &email_key {
+            emails.add(self.number, key, place);
         }
         for payor in payors {
             let sql = "insert into user_payor (place, payor) values (?1, ?2) on conflict do nothing";

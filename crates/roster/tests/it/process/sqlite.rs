@@ -16,8 +16,8 @@ fn a_database_newer_than_the_binary_is_refused() {
     binary.organization_with_admin();
     let insert = "insert into schema_migration values (99, '0099_tomorrow.sql', x'00')";
     Connection::open(binary.database()).expect("the file").execute(insert, []).expect("a row");
-    assert_snapshot!(refused(&binary), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 5, and this Roster (0.1.0) knows schemas up to 4: start the newer Roster it was last used with");
-    assert_snapshot!(binary.complaint(["org", "list"]), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 5, and this Roster (0.1.0) knows schemas up to 4: start the newer Roster it was last used with");
+    assert_snapshot!(refused(&binary), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 6, and this Roster (0.1.0) knows schemas up to 5: start the newer Roster it was last used with");
+    assert_snapshot!(binary.complaint(["org", "list"]), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 6, and this Roster (0.1.0) knows schemas up to 5: start the newer Roster it was last used with");
 }
 
 #[test]
@@ -199,6 +199,31 @@ fn a_key_revoked_by_the_command_line_is_refused_by_running_servers_on_the_next_r
 
 #[test]
 fn messages_from_before_they_were_delivered_are_owed() {
+    let old = of_the_first_schema(
+        "insert into outbox (organization, id, kind, user_id, created_at)
+             values (1, 'msg_abc123def456', 'sms.welcome', 'usr_1736937000_abc123def', 1736937000123);",
+    );
+    assert_snapshot!(old.print(["outbox", "list"]), @"msg_1736937000_abc123def	org_000000000001	sms.welcome	usr_1736937000_abc123def	2025-01-15T10:30:00.123Z	owed	0	2025-01-15T10:30:00.123Z");
+}
+
+#[test]
+fn whoever_was_there_before_the_index_by_email_changed_keeps_their_email() {
+    let old = of_the_first_schema(
+        "insert into users (place, organization, id, first_name, last_name, email, email_key, role, sms, created_at)
+             values (68719476736, 1, 'usr_1736937000_abc123def', 'Ann', 'Lee', 'Ann@example.com', 'ann@example.com', 1, 0, 0),
+                    (68719476737, 1, 'usr_1736937000_abc123dee', 'Bo', 'Lee', null, null, 1, 0, 0);
+         insert into role_count (organization, role, users) values (1, 1, 2);
+         update organization set users = 2;",
+    );
+    let with = |email| {
+        ["user", "create", "--org", "org_000000000001", "--first-name", "Zoe", "--last-name", "Lee", "--email", email]
+    };
+    assert_snapshot!(old.complaint(with("ann@EXAMPLE.com")), @"1: roster: the e-mail is already in use in the organization");
+    assert!(old.last_word(with("bo@example.com")).starts_with("usr_"));
+}
+
+/// A database of Roster's first schema, with an organization of the number 1 and these rows.
+fn of_the_first_schema(rows: &str) -> Binary {
     let (new, old) = (Binary::new(), Binary::new());
     new.organization_with_admin();
     let first = include_str!("../../../../roster-store/migrations/sqlite/0001_directory.sql");
@@ -211,11 +236,10 @@ fn messages_from_before_they_were_delivered_are_owed() {
             "create table schema_migration (number integer primary key, name text not null, sha256 blob not null) strict;
              insert into schema_migration select * from new.schema_migration where number = 1;
              insert into organization (number, id, name, created_at) values (1, 'org_000000000001', 'Example', 0);
-             insert into outbox (organization, id, kind, user_id, created_at)
-                 values (1, 'msg_abc123def456', 'sms.welcome', 'usr_1736937000_abc123def', 1736937000123);
              pragma application_id = 1380930388;",
         )
-        .expect("rows");
+        .expect("an organization");
+    connection.execute_batch(rows).expect("rows");
     drop(connection);
-    assert_snapshot!(old.print(["outbox", "list"]), @"msg_1736937000_abc123def	org_000000000001	sms.welcome	usr_1736937000_abc123def	2025-01-15T10:30:00.123Z	owed	0	2025-01-15T10:30:00.123Z");
+    old
 }

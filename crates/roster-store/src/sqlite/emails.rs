@@ -1,0 +1,285 @@
+//! Whose an e-mail is.
+//!
+//! An index by e-mail is written at a random place for each user, and that was half of what a create cost. So an entry
+//! first waits, in memory and at the end of a table that says so to other processes and to the next start, and moves
+//! into the index in the order of the hashes: going round and round, a few whenever some are added, so that neighbours
+//! go onto the same page together. Nothing is moved in between, and nothing by anybody else: what is to be done for a
+//! batch is part of its transaction.
+//!
+//! Every entry is in the index, or in a row that is still there; being in both does no harm. An entry says where to
+//! look: whether the e-mail is really that user's is read from the user.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use roster_directory::user::EmailKey;
+use rusqlite::{Connection, OptionalExtension, functions::FunctionFlags, params};
+use sha2::{Digest, Sha256};
+
+use super::place::OrganizationNumber;
+use crate::Error;
+
+/// Entries that are moved at once at least, so that a lone create seldom moves any, and at most, so that a batch does
+/// not wait for them.
+const FEWEST_MOVED: usize = 64;
+const MOST_MOVED: usize = 2_048;
+
+/// Rows whose entries have all moved that are removed at once.
+const ROWS_REMOVED: usize = 256;
+
+/// A hash, and a place where the user with the e-mail may be.
+type Entry = (i64, i64);
+
+/// Before all of them.
+const START: Entry = (i64::MIN, i64::MIN);
+
+/// Bytes of an entry where it waits.
+const ENTRY_BYTES: usize = 16;
+
+/// The entries that wait, for all who look in this process.
+#[derive(Default)]
+pub(super) struct Waiting(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    /// All that are in no index, and some that are.
+    entries: BTreeSet<Entry>,
+    /// The newest row of `email_recent` that was read.
+    read_to: i64,
+}
+
+impl Waiting {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().expect("nobody panics holding it")
+    }
+
+    /// Reads what other processes added.
+    fn read_on(&self, connection: &Connection) -> Result<(), Error> {
+        let mut known = self.known();
+        let sql = "select number, entries from email_recent where number > ?1 order by number";
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut rows = statement.query([known.read_to])?;
+        while let Some(row) = rows.next()? {
+            let (entries, _) = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?.as_chunks::<ENTRY_BYTES>();
+            known.entries.extend(entries.iter().map(read_entry));
+            known.read_to = row.get(0)?;
+        }
+        Ok(())
+    }
+
+    /// Where the user with this e-mail is, if there is one: as of this moment or later, outside any transaction.
+    pub(super) fn place_of(
+        &self,
+        connection: &Connection,
+        organization: OrganizationNumber,
+        email: &EmailKey,
+    ) -> Result<Option<i64>, Error> {
+        // First what waits and then the index: what is moved in between is found twice, and never not at all.
+        self.read_on(connection)?;
+        self.find(connection, organization, email)
+    }
+
+    fn find(
+        &self,
+        connection: &Connection,
+        organization: OrganizationNumber,
+        email: &EmailKey,
+    ) -> Result<Option<i64>, Error> {
+        let hash = hash(organization, email.as_str());
+        let waiting: Vec<i64> =
+            self.known().entries.range((hash, i64::MIN)..=(hash, i64::MAX)).map(|(_, place)| *place).collect();
+        for place in waiting {
+            if is_at(connection, organization, email, place)? {
+                return Ok(Some(place));
+            }
+        }
+        let mut statement = connection.prepare_cached("select place from email_place where hash = ?1")?;
+        let mut rows = statement.query([hash])?;
+        while let Some(row) = rows.next()? {
+            let place = row.get(0)?;
+            if is_at(connection, organization, email, place)? {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Whether the user at a place is the one with this e-mail.
+fn is_at(
+    connection: &Connection,
+    organization: OrganizationNumber,
+    email: &EmailKey,
+    place: i64,
+) -> Result<bool, Error> {
+    let sql = "select 1 from users where place = ?1 and organization = ?2 and email_key = ?3";
+    let found: Option<i64> = connection
+        .prepare_cached(sql)?
+        .query_row(params![place, organization, email.as_str()], |row| row.get(0))
+        .optional()?;
+    Ok(found.is_some())
+}
+
+/// What the writer does about e-mails, in and around its transactions.
+pub(super) struct Emails {
+    waiting: Arc<Waiting>,
+    /// Entries that may wait before some are moved.
+    most_waiting: usize,
+    /// Where the next round over the hashes goes on.
+    moved_to: Entry,
+    /// The newest row there was when the round began: when it ends, no entry up to there waits any more.
+    round_began: i64,
+    /// Rows up to this one can go.
+    removable: i64,
+    batch: Batch,
+}
+
+/// What becomes true with the commit.
+#[derive(Default)]
+struct Batch {
+    /// The row of `email_recent` that says what was added.
+    number: i64,
+    added: Vec<Entry>,
+    moved: Vec<Entry>,
+    ends_the_round: bool,
+    removed_all: bool,
+}
+
+impl Emails {
+    pub(super) fn new(waiting: Arc<Waiting>, most_waiting: usize) -> Self {
+        Self { waiting, most_waiting, moved_to: START, round_began: 0, removable: 0, batch: Batch::default() }
+    }
+
+    /// To be called first in a transaction that holds the write lock: from here on nobody else adds anything.
+    pub(super) fn begin(&mut self, connection: &Connection) -> Result<(), Error> {
+        self.waiting.read_on(connection)?;
+        if self.moved_to == START {
+            self.round_began = self.waiting.known().read_to;
+        }
+        Ok(())
+    }
+
+    /// Whether a user of the organization has this e-mail.
+    pub(super) fn is_taken(
+        &self,
+        connection: &Connection,
+        organization: OrganizationNumber,
+        email: &EmailKey,
+    ) -> Result<bool, Error> {
+        Ok(self.waiting.find(connection, organization, email)?.is_some())
+    }
+
+    /// The user at this place has this e-mail.
+    pub(super) fn add(&mut self, organization: OrganizationNumber, email: &EmailKey, place: i64) {
+        let entry = (hash(organization, email.as_str()), place);
+        self.batch.added.push(entry);
+        self.waiting.known().entries.insert(entry);
+    }
+
+    /// To be called last in the transaction.
+    pub(super) fn save(&mut self, connection: &Connection) -> Result<(), Error> {
+        if self.batch.added.is_empty() {
+            return Ok(());
+        }
+        let entries: Vec<u8> = self.batch.added.iter().flat_map(written_entry).collect();
+        let sql = "insert into email_recent (number, entries) values (?1, ?2)";
+        self.batch.number = self.waiting.known().read_to + 1;
+        connection.prepare_cached(sql)?.execute(params![self.batch.number, entries])?;
+        self.move_some(connection)?;
+        if self.removable > 0 {
+            let sql = "delete from email_recent where number in \
+                       (select number from email_recent where number <= ?1 order by number limit ?2)";
+            let removed = connection.prepare_cached(sql)?.execute(params![self.removable, ROWS_REMOVED as i64])?;
+            self.batch.removed_all = removed < ROWS_REMOVED;
+        }
+        Ok(())
+    }
+
+    fn move_some(&mut self, connection: &Connection) -> Result<(), Error> {
+        {
+            let known = self.waiting.known();
+            let too_many = known.entries.len().saturating_sub(self.most_waiting);
+            if too_many < FEWEST_MOVED {
+                return Ok(());
+            }
+            let ahead = known.entries.range(self.moved_to..).copied();
+            self.batch.moved = ahead.take(too_many.min(MOST_MOVED)).collect();
+            self.batch.ends_the_round = self.batch.moved.is_empty() || self.batch.moved.last() == known.entries.last();
+        }
+        let mut insert = connection
+            .prepare_cached("insert into email_place (hash, place) values (?1, ?2) on conflict do nothing")?;
+        for (hash, place) in &self.batch.moved {
+            insert.execute([hash, place])?;
+        }
+        Ok(())
+    }
+
+    /// The transaction holds.
+    pub(super) fn committed(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        let mut known = self.waiting.known();
+        // Somebody may have read it already, and what another process added since.
+        known.read_to = known.read_to.max(batch.number);
+        for entry in &batch.moved {
+            known.entries.remove(entry);
+        }
+        if batch.removed_all {
+            self.removable = 0;
+        }
+        if batch.ends_the_round {
+            self.moved_to = START;
+            self.removable = self.round_began;
+        } else if let Some((hash, place)) = batch.moved.last() {
+            self.moved_to = (*hash, place + 1);
+        }
+    }
+
+    /// The transaction came to nothing.
+    pub(super) fn rolled_back(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        let mut known = self.waiting.known();
+        for entry in &batch.added {
+            known.entries.remove(entry);
+        }
+    }
+}
+
+/// What the index is kept by.
+fn hash(organization: OrganizationNumber, email: &str) -> i64 {
+    let digest = Sha256::new().chain_update(organization.to_bytes()).chain_update(email).finalize();
+    let (first, _) = digest.split_first_chunk().expect("it has 32 bytes");
+    i64::from_le_bytes(*first)
+}
+
+/// Lets SQL fill the index from users.
+pub(super) fn teach(connection: &Connection) -> Result<(), Error> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("email_hash", 2, flags, |arguments| {
+        Ok(hash(arguments.get(0)?, arguments.get_raw(1).as_str()?))
+    })?;
+    Ok(())
+}
+
+/// Fills the index of a database whose users were not written by [`Emails`].
+pub(super) fn fill(connection: &Connection) -> Result<(), Error> {
+    connection.execute(
+        "insert into email_place (hash, place) \
+         select email_hash(organization, email_key) as hash, place from users where email_key is not null order by hash",
+        [],
+    )?;
+    Ok(())
+}
+
+fn written_entry((hash, place): &Entry) -> [u8; ENTRY_BYTES] {
+    let mut bytes = [0; ENTRY_BYTES];
+    bytes[..8].copy_from_slice(&hash.to_le_bytes());
+    bytes[8..].copy_from_slice(&place.to_le_bytes());
+    bytes
+}
+
+fn read_entry(bytes: &[u8; ENTRY_BYTES]) -> Entry {
+    let half = |nth: usize| i64::from_le_bytes(std::array::from_fn(|byte| bytes[nth * 8 + byte]));
+    (half(0), half(1))
+}
