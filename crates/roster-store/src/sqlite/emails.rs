@@ -21,10 +21,12 @@ use sha2::{Digest, Sha256};
 use super::place::OrganizationNumber;
 use crate::Error;
 
-/// Entries that are moved at once at least, so that a lone create seldom moves any, and at most, so that a batch does
-/// not wait for them.
+/// Entries that are moved at once, at least: a lone create seldom moves any.
 const FEWEST_MOVED: usize = 64;
-const MOST_MOVED: usize = 2_048;
+
+/// And how many more, at most, for each that is added. After a start more wait than should, some of them moved before:
+/// they become fewer, and nobody waits long for that.
+const MOVED_FOR_EACH: usize = 4;
 
 /// Rows whose entries have all moved that are removed at once.
 const ROWS_REMOVED: usize = 256;
@@ -205,7 +207,8 @@ impl Emails {
                 return Ok(());
             }
             let ahead = known.entries.range(self.moved_to..).copied();
-            self.batch.moved = ahead.take(too_many.min(MOST_MOVED)).collect();
+            let most = FEWEST_MOVED + MOVED_FOR_EACH * self.batch.added.len();
+            self.batch.moved = ahead.take(too_many.min(most)).collect();
             self.batch.ends_the_round = self.batch.moved.is_empty() || self.batch.moved.last() == known.entries.last();
         }
         let mut insert = connection
