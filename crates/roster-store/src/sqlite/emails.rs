@@ -24,9 +24,12 @@ use crate::Error;
 /// Entries that are moved at once, at least: a lone create seldom moves any.
 const FEWEST_MOVED: usize = 64;
 
-/// And how many more, at most, for each that is added. After a start more wait than should, some of them moved before:
-/// they become fewer, and nobody waits long for that.
+/// Entries that are moved for each that is added, at most. After a start more wait than should, some of them moved
+/// before: they become fewer, and few creates wait for that.
 const MOVED_FOR_EACH: usize = 4;
+
+/// And at once, at most.
+const MOST_MOVED: usize = 2_048;
 
 /// Rows whose entries have all moved that are removed at once.
 const ROWS_REMOVED: usize = 256;
@@ -129,6 +132,8 @@ pub(super) struct Emails {
     waiting: Arc<Waiting>,
     /// Entries that may wait before some are moved.
     most_waiting: usize,
+    /// How many may be moved by now.
+    allowance: usize,
     /// Where the next round over the hashes goes on.
     moved_to: Entry,
     /// The newest row there was when the round began: when it ends, no entry up to there waits any more.
@@ -151,7 +156,15 @@ struct Batch {
 
 impl Emails {
     pub(super) fn new(waiting: Arc<Waiting>, most_waiting: usize) -> Self {
-        Self { waiting, most_waiting, moved_to: START, round_began: 0, removable: 0, batch: Batch::default() }
+        Self {
+            waiting,
+            most_waiting,
+            allowance: 0,
+            moved_to: START,
+            round_began: 0,
+            removable: 0,
+            batch: Batch::default(),
+        }
     }
 
     /// To be called first in a transaction that holds the write lock: from here on nobody else adds anything.
@@ -202,13 +215,14 @@ impl Emails {
     fn move_some(&mut self, connection: &Connection) -> Result<(), Error> {
         {
             let known = self.waiting.known();
-            let too_many = known.entries.len().saturating_sub(self.most_waiting);
-            if too_many < FEWEST_MOVED {
+            self.allowance = MOST_MOVED.min(self.allowance + MOVED_FOR_EACH * self.batch.added.len());
+            let some = self.allowance.min(known.entries.len().saturating_sub(self.most_waiting));
+            if some < FEWEST_MOVED {
                 return Ok(());
             }
+            self.allowance -= some;
             let ahead = known.entries.range(self.moved_to..).copied();
-            let most = FEWEST_MOVED + MOVED_FOR_EACH * self.batch.added.len();
-            self.batch.moved = ahead.take(too_many.min(most)).collect();
+            self.batch.moved = ahead.take(some).collect();
             self.batch.ends_the_round = self.batch.moved.is_empty() || self.batch.moved.last() == known.entries.last();
         }
         let mut insert = connection
