@@ -114,6 +114,28 @@ async fn a_batch_that_sinks_leaves_no_email_behind() {
     assert!(found <= 1, "{found}");
 }
 
+/// However large the batches, no more wait than may.
+#[tokio::test(flavor = "multi_thread")]
+async fn large_batches_move_as_many_as_they_add() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let location = Location::Sqlite(folder.path().join("roster.db"));
+    let options = Options { index: false, queue: 40_000, batch: 20_000, waiting_emails: 1_000, ..Options::default() };
+    let store = open(&location, &options).await;
+    let organization = OrganizationId::new(1);
+    store.commit(new_organization(organization)).await.expect("a new organization");
+    let creations = (0..40_000).map(|n| {
+        let store = store.clone();
+        tokio::spawn(async move { store.commit(creation(organization, user(n, Some(&address(n))))).await })
+    });
+    for creation in creations.collect::<Vec<_>>() {
+        creation.await.expect("no panic").expect("a new user");
+    }
+    drop(store);
+    let file = rusqlite::Connection::open(folder.path().join("roster.db")).expect("the file");
+    let moved: i64 = file.query_row("select count(*) from email_place", [], |row| row.get(0)).expect("a number");
+    assert!(moved > 40_000 - 1_100, "{moved}");
+}
+
 async fn open(location: &Location, options: &Options) -> Store {
     Store::open(location, options).await.expect("a store")
 }

@@ -28,8 +28,8 @@ const FEWEST_MOVED: usize = 64;
 /// before: they become fewer, and few creates wait for that.
 const MOVED_FOR_EACH: usize = 4;
 
-/// And at once, at most.
-const MOST_MOVED: usize = 2_048;
+/// What of that may be saved up.
+const MOST_SAVED_UP: usize = 2_048;
 
 /// Rows whose entries have all moved that are removed at once.
 const ROWS_REMOVED: usize = 256;
@@ -215,7 +215,8 @@ impl Emails {
     fn move_some(&mut self, connection: &Connection) -> Result<(), Error> {
         {
             let known = self.waiting.known();
-            self.allowance = MOST_MOVED.min(self.allowance + MOVED_FOR_EACH * self.batch.added.len());
+            // Never less than were added, however large the batch: so those that wait do not become more and more.
+            self.allowance = self.allowance.min(MOST_SAVED_UP) + MOVED_FOR_EACH * self.batch.added.len();
             let some = self.allowance.min(known.entries.len().saturating_sub(self.most_waiting));
             if some < FEWEST_MOVED {
                 return Ok(());
