@@ -119,7 +119,7 @@ async fn a_batch_that_sinks_leaves_no_email_behind() {
 async fn large_batches_move_as_many_as_they_add() {
     let folder = tempfile::tempdir().expect("a folder");
     let location = Location::Sqlite(folder.path().join("roster.db"));
-    let options = Options { index: false, queue: 40_000, batch: 20_000, waiting_emails: 1_000, ..Options::default() };
+    let options = Options { index: false, queue: 40_000, batch: 4_096, waiting_emails: 1_000, ..Options::default() };
     let store = open(&location, &options).await;
     let organization = OrganizationId::new(1);
     store.commit(new_organization(organization)).await.expect("a new organization");
@@ -133,7 +133,8 @@ async fn large_batches_move_as_many_as_they_add() {
     drop(store);
     let file = rusqlite::Connection::open(folder.path().join("roster.db")).expect("the file");
     let moved: i64 = file.query_row("select count(*) from email_place", [], |row| row.get(0)).expect("a number");
-    assert!(moved > 40_000 - 1_100, "{moved}");
+    // A round over the hashes may end with the last batches.
+    assert!(moved > 40_000 - 1_000 - 3 * 4_096, "{moved}");
 }
 
 async fn open(location: &Location, options: &Options) -> Store {
