@@ -10,7 +10,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use roster_directory::{Change, OrganizationId, PayorId, Role, Timestamp, User, Write, phone::PhoneNumber};
+use roster_directory::{Change, OrganizationId, PayorId, Role, Timestamp, User, Write, phone::PhoneNumber, user::Line};
 use rusqlite::{Connection, params};
 use tokio::sync::{mpsc, oneshot};
 
@@ -403,7 +403,6 @@ impl Tenant {
         }
         let place = self.number.place(self.users);
         let more = &user.demographics;
-        let line = |line: &Option<roster_directory::user::Line>| line.as_ref().map(|line| line.as_str().to_owned());
         connection.prepare_cached(sql)?.execute(params![
             place,
             self.number,
@@ -421,14 +420,14 @@ impl Tenant {
             user.recertification.map(|date| date.at().as_millis()),
             user.recertification.map(|date| date.day().to_string()),
             at.as_millis(),
-            line(&more.sex),
+            more.sex.as_ref().map(Line::as_str),
             more.caregiver.as_ref().map(|id| id.as_str()),
             more.birth_date.map(|day| day.to_string()),
-            line(&more.address_line1),
-            line(&more.address_line2),
-            line(&more.city),
-            line(&more.state),
-            line(&more.postal_code)
+            more.address_line1.as_ref().map(Line::as_str),
+            more.address_line2.as_ref().map(Line::as_str),
+            more.city.as_ref().map(Line::as_str),
+            more.state.as_ref().map(Line::as_str),
+            more.postal_code.as_ref().map(Line::as_str)
         ])?;
         if let Some(key) = &email_key {
             emails.add(self.number, key, place);
