@@ -101,7 +101,8 @@ async fn read_all(transaction: &Transaction<'_>, feed: &Feed) -> Result<Mark, Er
     let consents = concat!(
         "select at, ",
         copied_columns!(sms_consent),
-        ", organization from sms_consent where organization = $1 order by convert_to(user_id, 'UTF8'), at"
+        ", organization from sms_consent order by convert_to(user_id, 'UTF8'), \
+         (select o.place from organization o where o.id = sms_consent.organization), organization, at"
     );
     let settings = concat!(
         "select created_at, ",
@@ -115,11 +116,10 @@ async fn read_all(transaction: &Transaction<'_>, feed: &Feed) -> Result<Mark, Er
     for organization in &organizations {
         departure.few(Table::Webhook, webhooks, organization).await?;
     }
-    for (table, sql) in [(Table::SmsSetting, settings), (Table::SmsConsent, consents)] {
-        for organization in &organizations {
-            departure.sorted(table, sql, &[&&**organization], None).await?;
-        }
+    for organization in &organizations {
+        departure.sorted(Table::SmsSetting, settings, &[&&**organization], None).await?;
     }
+    departure.sorted(Table::SmsConsent, consents, &[], None).await?;
     let stops = concat!(
         "select at, ",
         copied_columns!(sms_stop),

@@ -90,7 +90,14 @@ fn read_all(connection: &Connection, feed: &Feed) -> Result<Mark, Error> {
             departure.rows(sql, organization, params![range.start(), range.end()])?;
         }
     }
-    departure.messages()?;
+    departure.of_all(
+        Table::Outbox,
+        concat!(
+            "select created_at, ",
+            copied_columns!(outbox),
+            ", (select o.id from organization o where o.number = organization) from outbox order by created_at, number"
+        ),
+    )?;
     for sql in [
         (
             Table::Attempt,
@@ -116,19 +123,20 @@ fn read_all(connection: &Connection, feed: &Feed) -> Result<Mark, Error> {
                 " from sms_setting where organization = ?1 order by version"
             ),
         ),
-        (
-            Table::SmsConsent,
-            concat!(
-                "select at, ",
-                copied_columns!(sms_consent),
-                " from sms_consent where organization = ?1 order by user_id, at"
-            ),
-        ),
     ] {
         for (number, organization) in &organizations {
             departure.rows(sql, organization, params![number])?;
         }
     }
+    departure.of_all(
+        Table::SmsConsent,
+        concat!(
+            "select at, ",
+            copied_columns!(sms_consent),
+            ", (select o.id from organization o where o.number = organization) from sms_consent \
+             order by user_id, organization, at"
+        ),
+    )?;
     let stops = concat!("select at, ", copied_columns!(sms_stop), " from sms_stop order by phone, reference");
     departure.rows((Table::SmsStop, stops), &"".into(), [])?;
     if let Some(last) = departure.collector.finish(&mark)? {
@@ -185,19 +193,14 @@ impl Departure<'_> {
         Ok(())
     }
 
-    /// The messages of all, oldest first.
-    fn messages(&mut self) -> Result<(), Error> {
-        let mut statement = self.connection.prepare_cached(concat!(
-            "select created_at, ",
-            copied_columns!(outbox),
-            ", (select o.id from organization o where o.number = organization) from outbox \
-                 order by created_at, number"
-        ))?;
+    /// Rows of all organizations: when, the table's columns, and whose.
+    fn of_all(&mut self, table: Table, sql: &str) -> Result<(), Error> {
+        let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let organization = row.get(1 + Table::Outbox.kinds().len())?;
-            let row = row_of(Table::Outbox, organization, row)?;
-            push(&mut self.collector, self.feed, Table::Outbox, row)?;
+            let organization = row.get(1 + table.kinds().len())?;
+            let row = row_of(table, organization, row)?;
+            push(&mut self.collector, self.feed, table, row)?;
         }
         Ok(())
     }

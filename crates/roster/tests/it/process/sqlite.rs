@@ -16,8 +16,8 @@ fn a_database_newer_than_the_binary_is_refused() {
     binary.organization_with_admin();
     let insert = "insert into schema_migration values (99, '0099_tomorrow.sql', x'00')";
     Connection::open(binary.database()).expect("the file").execute(insert, []).expect("a row");
-    assert_snapshot!(refused(&binary), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 6, and this Roster (0.1.0) knows schemas up to 5: start the newer Roster it was last used with");
-    assert_snapshot!(binary.complaint(["org", "list"]), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 6, and this Roster (0.1.0) knows schemas up to 5: start the newer Roster it was last used with");
+    assert_snapshot!(refused(&binary), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 7, and this Roster (0.1.0) knows schemas up to 6: start the newer Roster it was last used with");
+    assert_snapshot!(binary.complaint(["org", "list"]), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 7, and this Roster (0.1.0) knows schemas up to 6: start the newer Roster it was last used with");
 }
 
 #[test]
@@ -199,7 +199,8 @@ fn a_key_revoked_by_the_command_line_is_refused_by_running_servers_on_the_next_r
 
 #[test]
 fn messages_from_before_they_were_delivered_are_owed() {
-    let old = of_the_first_schema(
+    let old = of_schema(
+        1,
         "insert into outbox (organization, id, kind, user_id, created_at)
              values (1, 'msg_abc123def456', 'sms.welcome', 'usr_1736937000_abc123def', 1736937000123);",
     );
@@ -208,7 +209,8 @@ fn messages_from_before_they_were_delivered_are_owed() {
 
 #[test]
 fn whoever_was_there_before_the_index_by_email_changed_keeps_their_email() {
-    let old = of_the_first_schema(
+    let old = of_schema(
+        1,
         "insert into users (place, organization, id, first_name, last_name, email, email_key, role, sms, created_at)
              values (68719476736, 1, 'usr_1736937000_abc123def', 'Ann', 'Lee', 'Ann@example.com', 'ann@example.com', 1, 0, 0),
                     (68719476737, 1, 'usr_1736937000_abc123dee', 'Bo', 'Lee', null, null, 1, 0, 0);
@@ -222,23 +224,54 @@ fn whoever_was_there_before_the_index_by_email_changed_keeps_their_email() {
     assert!(old.last_word(with("bo@example.com")).starts_with("usr_"));
 }
 
-/// A database of Roster's first schema, with an organization of the number 1 and these rows.
-fn of_the_first_schema(rows: &str) -> Binary {
+#[test]
+fn consents_from_before_they_were_filed_by_user_are_kept() {
+    let old = of_schema(
+        5,
+        "insert into users (place, organization, id, first_name, last_name, phone, phone_e164, role, sms, created_at)
+             values (68719476736, 1, 'usr_1736937000_abc123def', 'Ann', 'Lee', '+14155550123', '+14155550123', 1, 0, 0);
+         insert into role_count (organization, role, users) values (1, 1, 1);
+         update organization set users = 1;
+         insert into sms_consent (organization, user_id, at, given, said_by, wording, reference)
+             values (1, 'usr_1736937000_abc123def', 1736937000123, 1, 'cli', 0, 'req_1'),
+                    (1, 'usr_1736937000_abc123def', 1736937000456, 0, 'cli', 0, 'req_2'),
+                    (1, 'usr_1736937000_abc123dee', 1736937000123, 1, 'cli', 0, 'req_3');",
+    );
+    let consent = |user| old.print(["sms", "consent", "--org", "org_000000000001", user]);
+    assert_snapshot!(consent("usr_1736937000_abc123def"), @r"
+    2025-01-15T10:30:00.123Z	user	agreed	cli	0	req_1
+    2025-01-15T10:30:00.456Z	user	withdrawn	cli	0	req_2
+    may be sent text messages: no
+    ");
+}
+
+/// A database as it was after so many of the migrations, with an organization of the number 1 and these rows.
+fn of_schema(number: u8, rows: &str) -> Binary {
     let (new, old) = (Binary::new(), Binary::new());
     new.organization_with_admin();
-    let first = include_str!("../../../../roster-store/migrations/sqlite/0001_directory.sql");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../roster-store/migrations/sqlite");
+    let mut migrations: Vec<_> =
+        std::fs::read_dir(folder).expect("it").map(|file| file.expect("a file").path()).collect();
+    migrations.sort();
     let connection = Connection::open(old.database()).expect("a file");
-    connection.execute_batch(first).expect("the first schema");
+    // What fills an index that is still empty.
+    connection
+        .create_scalar_function("email_hash", 2, rusqlite::functions::FunctionFlags::default(), |_| Ok(0))
+        .expect("a function");
+    for migration in migrations.iter().take(number.into()) {
+        connection.execute_batch(&std::fs::read_to_string(migration).expect("SQL")).expect("a schema");
+    }
     let other = new.database();
     connection.execute("attach database ?1 as new", [other.to_str().expect("UTF-8")]).expect("the other file");
     connection
         .execute_batch(
             "create table schema_migration (number integer primary key, name text not null, sha256 blob not null) strict;
-             insert into schema_migration select * from new.schema_migration where number = 1;
-             insert into organization (number, id, name, created_at) values (1, 'org_000000000001', 'Example', 0);
-             pragma application_id = 1380930388;",
+             pragma application_id = 1380930388;
+             insert into organization (number, id, name, created_at) values (1, 'org_000000000001', 'Example', 0);",
         )
         .expect("an organization");
+    let ran = "insert into schema_migration select * from new.schema_migration where number <= ?1";
+    connection.execute(ran, [number]).expect("what ran");
     connection.execute_batch(rows).expect("rows");
     drop(connection);
     old
