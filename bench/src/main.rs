@@ -42,7 +42,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// All that follows up to the peers, into docs/: more than an hour, and 40 GB of disk
+    /// All that follows up to the peers, into docs/: an hour, and 40 GB of disk
     #[command(mut_arg("users", |users| users.default_value("10000000")))]
     Everything(Effort),
     /// Roster beside its limits: shares, fixed rates, mixed load, start, search and waiting messages, as one table
