@@ -89,7 +89,8 @@ async fn read_all(transaction: &Transaction<'_>, feed: &Feed) -> Result<Mark, Er
     let messages = concat!(
         "select place, ",
         copied_columns!(outbox),
-        ", organization from outbox order by place, id, organization"
+        ", organization from outbox where organization in (select id from organization) \
+         order by place, id, organization"
     );
     departure.sorted(Table::Outbox, messages, &[], Some(moment)).await?;
     // Text is sorted by its bytes: the database may sort it otherwise.
@@ -101,7 +102,8 @@ async fn read_all(transaction: &Transaction<'_>, feed: &Feed) -> Result<Mark, Er
     let consents = concat!(
         "select at, ",
         copied_columns!(sms_consent),
-        ", organization from sms_consent order by convert_to(user_id, 'UTF8'), \
+        ", organization from sms_consent where organization in (select id from organization) \
+         order by convert_to(user_id, 'UTF8'), \
          (select o.place from organization o where o.id = sms_consent.organization), organization, at"
     );
     let settings = concat!(

@@ -193,12 +193,12 @@ impl Departure<'_> {
         Ok(())
     }
 
-    /// Rows of all organizations: when, the table's columns, and whose.
+    /// Rows of all organizations: when, the table's columns, and whose. Those of none are missed at the end.
     fn of_all(&mut self, table: Table, sql: &str) -> Result<(), Error> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let organization = row.get(1 + table.kinds().len())?;
+            let Some(organization) = row.get(1 + table.kinds().len())? else { continue };
             let row = row_of(table, organization, row)?;
             push(&mut self.collector, self.feed, table, row)?;
         }

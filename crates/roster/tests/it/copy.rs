@@ -206,15 +206,29 @@ fn what_the_destination_holds_otherwise_than_sent_is_not_kept_sqlite() {
 /// What a copy would leave behind, unseen.
 #[test]
 fn rows_that_belong_to_nothing_are_no_reason_to_look_away_sqlite() {
-    let binary = Binary::new();
-    fill(binary.database_url(), [20, 0]);
-    let by_hand = Connection::open(binary.database()).expect("the file");
-    by_hand.execute_batch("insert into user_payor (place, payor) values (7, 'pay_aaaaaaaaaaaa')").expect("a row");
-    assert_snapshot!(binary.complaint(["copy", "--from", binary.database_url(), "--to", "sqlite:to.db"]), @"
+    let of_nobody = |by_hand: &str| {
+        let binary = Binary::new();
+        fill(binary.database_url(), [20, 0]);
+        Connection::open(binary.database()).expect("the file").execute(by_hand, []).expect("a row");
+        let refused = binary.complaint(["copy", "--from", binary.database_url(), "--to", "sqlite:to.db"]);
+        assert_empty(&binary, "sqlite:to.db");
+        refused
+    };
+    assert_snapshot!(of_nobody("insert into user_payor (place, payor) values (7, 'pay_aaaaaaaaaaaa')"), @"
     1: copying: 7 rows
     roster: cannot copy from sqlite:DIR/roster.db: of 77 payors of users only 76 belong to something that is there: was the database changed by hand?
     ");
-    assert_empty(&binary, "sqlite:to.db");
+    assert_snapshot!(of_nobody("insert into sms_consent values ('usr_1736937000_abc123def', 99, 0, 1, 'cli', 0, '')"), @"
+    1: copying: 7 rows
+    roster: cannot copy from sqlite:DIR/roster.db: of 11 consents only 10 belong to something that is there: was the database changed by hand?
+    ");
+    assert_snapshot!(of_nobody(
+        "insert into outbox (organization, id, kind, about, created_at, queue, due_at) \
+         values (99, 'msg_1736937000_abc123def', 'sms.welcome', 'usr_1736937000_abc123def', 0, 'sms', 0)"
+    ), @"
+    1: copying: 7 rows
+    roster: cannot copy from sqlite:DIR/roster.db: of 20 messages only 19 belong to something that is there: was the database changed by hand?
+    ");
 }
 
 /// On SQLite no user is ever older than what happened before, wherever that came from.

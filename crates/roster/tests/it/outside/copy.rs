@@ -127,6 +127,28 @@ fn how_the_database_sorts_text_changes_nothing() {
     assert_eq!(copy(&houses.binary, &danish, "sqlite:back.db"), printed);
 }
 
+#[test]
+#[ignore = "needs PostgreSQL: script/test runs it"]
+fn rows_that_belong_to_nothing_are_no_reason_to_look_away_postgres() {
+    let houses = Houses::new();
+    for (by_hand, told) in [
+        ("sms_consent values ('org_none', 'usr_1736937000_abc123def', 0, true, 'cli', 0, '')", "consents"),
+        (
+            "outbox (organization, id, kind, about, place, queue, due_at) \
+             values ('org_none', 'msg_1736937000_abc123def', 'sms.welcome', 'usr_1736937000_abc123def', 0, 'sms', 0)",
+            "messages",
+        ),
+    ] {
+        let there = new_database(&houses.cluster.url());
+        fill(&there, [20, 0]);
+        psql(&there, &format!("insert into {by_hand}"));
+        let refused = houses.binary.complaint(["copy", "--from", &there, "--to", "sqlite:to.db"]);
+        let missed = format!(" {told} only ");
+        assert!(refused.contains(&missed) && refused.ends_with("was the database changed by hand?"), "{refused}");
+        assert_empty(&houses.binary, "sqlite:to.db");
+    }
+}
+
 /// A session that keeps whoever adds audit entries to a database waiting.
 struct Obstacle {
     psql: Child,
