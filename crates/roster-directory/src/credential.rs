@@ -68,12 +68,12 @@ fn scan(text: &str) -> Option<RecertificationDate> {
             let sign_at = time.find(['+', '-'])?;
             let (time, offset) = time.split_at(sign_at);
             let sign = if offset.starts_with('-') { -1 } else { 1 };
-            let (hours, minutes) = match offset.len() {
-                5 => (&offset[1..3], &offset[3..5]),
-                6 if offset.as_bytes()[3] == b':' => (&offset[1..3], &offset[4..6]),
+            let minutes = match offset.len() {
+                5 => offset.get(3..)?,
+                6 => offset.get(3..)?.strip_prefix(':')?,
                 _ => return None,
             };
-            (time, sign * (two_digits(hours, 99)? * 60 + two_digits(minutes, 99)?))
+            (time, sign * (two_digits(offset.get(1..3)?, 99)? * 60 + two_digits(minutes, 99)?))
         }
     };
 
@@ -153,6 +153,10 @@ mod tests {
             "+02025-01-15T00:00:00Z",
             "2025-01-15T00:00:00\u{e9}Z",
             "2025-01-15T00:00:00+\u{e9}:00",
+            "2025-01-15T00:00:00+1\u{e9}1",
+            "2025-01-15T00:00:00+\u{20ac}1",
+            "2025-01-15T00:00:00+1\u{20ac}",
+            "2025-01-15T00:00:00+05-30",
         ] {
             check(text, None);
         }
