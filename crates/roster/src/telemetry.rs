@@ -1,6 +1,7 @@
 //! Logs and metrics. Neither ever holds a name, an address, a number or a key of anybody.
 
 use std::{
+    any::Any,
     io::IsTerminal,
     sync::atomic::{AtomicI64, AtomicU64},
     time::Duration,
@@ -41,7 +42,17 @@ pub fn start_logging(filter: &str, format: Option<LogFormat>) -> anyhow::Result<
         LogFormat::Text => builder.with_ansi(stderr.is_terminal()).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
-    started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
+    started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))?;
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "panicked, which is a bug: {}", words_of(panic.payload()));
+    }));
+    Ok(())
+}
+
+/// What a panic says, if that is in the code. What was put together while it ran may quote a request.
+fn words_of(panic: &(dyn Any + Send)) -> &'static str {
+    panic.downcast_ref::<&'static str>().copied().unwrap_or("what it says may be somebody's, and is not logged")
 }
 
 /// The parts of the surface that are told apart in metrics.
