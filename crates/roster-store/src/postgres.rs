@@ -23,7 +23,7 @@ use roster_directory::{
 use tokio::{sync::Semaphore, time::Instant};
 use tokio_postgres::{Row, types::ToSql};
 
-use crate::{Epoch, Error, KeyRecord, Listing, Options, Remembered, rows::user_columns};
+use crate::{Epoch, Error, KeyRecord, Options, Remembered, Selection, rows::user_columns};
 use attempts::Attempts;
 use connect::Url;
 use freshness::Freshness;
@@ -83,7 +83,7 @@ impl Postgres {
         Ok(self.query(sql, &[&organization.as_str(), &id.as_str()], rows::user).await?.pop())
     }
 
-    pub(crate) async fn list(&self, organization: OrganizationId, query: &Query) -> Result<Listing, Error> {
+    pub(crate) async fn list(&self, organization: OrganizationId, query: &Query) -> Result<Selection, Error> {
         if query.search.is_empty() && query.offset() <= HEAVY_OFFSET {
             return self.list_within(QUERY_DEADLINE, organization, query).await;
         }
@@ -98,7 +98,7 @@ impl Postgres {
         limit: Duration,
         organization: OrganizationId,
         query: &Query,
-    ) -> Result<Listing, Error> {
+    ) -> Result<Selection, Error> {
         let mut attempts = Attempts::until(Instant::now() + limit);
         loop {
             let list = async |client: &mut ClientWrapper| list::list(client, organization, query).await;

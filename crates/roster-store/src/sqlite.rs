@@ -28,7 +28,7 @@ use roster_directory::{
 use rusqlite::{OptionalExtension, params};
 use tokio::sync::Semaphore;
 
-use crate::{Epoch, Error, KeyRecord, Listing, Options, Remembered, rows::user_columns};
+use crate::{Epoch, Error, KeyRecord, Options, Remembered, Selection, rows::user_columns};
 use emails::Waiting;
 use freshness::Freshness;
 use index::Indexer;
@@ -109,8 +109,8 @@ impl Sqlite {
         })
     }
 
-    pub(crate) async fn list(self: &Arc<Self>, organization: OrganizationId, query: Query) -> Result<Listing, Error> {
-        let Some(number) = self.number(organization)? else { return Ok(Listing { users: Vec::new(), total: 0 }) };
+    pub(crate) async fn list(self: &Arc<Self>, organization: OrganizationId, query: Query) -> Result<Selection, Error> {
+        let Some(number) = self.number(organization)? else { return Ok(Selection { users: Vec::new(), total: 0 }) };
         // What reads a page of rows at most is answered here; the rest leaves the runtime's threads alone.
         if let Some(listing) = self.readers.with(|reader| list::light(reader, number, &query))? {
             return Ok(listing);

@@ -128,6 +128,14 @@ pub struct Listing {
     pub users: Vec<Arc<Listed>>,
     /// All that the filter finds, counted at the same moment.
     pub total: u64,
+    /// Whether more come after the page.
+    pub goes_on: bool,
+}
+
+/// What an engine finds: as many users as a page has, and how many there are in all.
+pub(crate) struct Selection {
+    pub(crate) users: Vec<Arc<Listed>>,
+    pub(crate) total: u64,
 }
 
 /// An audit entry as it is read back.
@@ -213,11 +221,20 @@ impl Store {
     }
 
     /// One page of the organization's users. Exact and current: it includes every change committed before the call.
-    pub async fn list(&self, organization: OrganizationId, query: Query) -> Result<Listing, Error> {
-        match &self.engine {
-            Engine::Sqlite(sqlite) => Sqlite::list(sqlite, organization, query).await,
-            Engine::Postgres(postgres) => postgres.list(organization, &query).await,
+    pub async fn list(&self, organization: OrganizationId, mut query: Query) -> Result<Listing, Error> {
+        let (page, follows) = (query.page, query.after.is_some());
+        if follows {
+            // Nobody counts what comes before it. So one more is asked for: if there is one, the list goes on.
+            query.page.size += 1;
         }
+        let Selection { mut users, total } = match &self.engine {
+            Engine::Sqlite(sqlite) => Sqlite::list(sqlite, organization, query).await?,
+            Engine::Postgres(postgres) => postgres.list(organization, &query).await?,
+        };
+        let size = page.size as usize;
+        let goes_on = if follows { users.len() > size } else { page.offset() + (users.len() as u64) < total };
+        users.truncate(size);
+        Ok(Listing { users, total, goes_on })
     }
 
     /// The payors a user is assigned to, by id.

@@ -3,18 +3,18 @@
 use std::{fmt::Write, sync::Arc};
 
 use deadpool_postgres::ClientWrapper;
-use roster_directory::{OrganizationId, Query, UserId, query::Order, search::Term};
+use roster_directory::{OrganizationId, Query, RoleSet, UserId, query::Order, search::Term};
 use tokio_postgres::types::{ToSql, Type};
 
 use super::{lending::Trouble, rows};
-use crate::{Error, Listed, Listing, rows::profile_columns};
+use crate::{Error, Listed, Selection, rows::profile_columns};
 
 /// The answer.
 pub(super) async fn list(
     client: &ClientWrapper,
     organization: OrganizationId,
     query: &Query,
-) -> Result<Listing, Trouble> {
+) -> Result<Selection, Trouble> {
     let roles: Vec<i16> = query.roles().iter().map(|role| role as i16).collect();
     let organization = organization.as_str();
     let size = i64::from(query.page.size);
@@ -45,7 +45,7 @@ pub(super) async fn list(
     }
     let mut page_filter = filter.clone();
     let after = match query.after {
-        Some(id) => Some((place_of(client, organization, id).await?, id.to_string())),
+        Some(id) => Some((place_of_cursor(client, organization, id, query.visible).await?, id.to_string())),
         None => None,
     };
     if let Some((place, id)) = &after {
@@ -95,14 +95,20 @@ pub(super) async fn list(
         .map(|row| rows::profile(row).map(|profile| Arc::new(Listed::from(profile))))
         .collect::<Result<_, _>>()
         .map_err(Trouble::Refused)?;
-    Ok(Listing { users, total: total as u64 })
+    Ok(Selection { users, total: total as u64 })
 }
 
-/// Where the user with this id lies.
-async fn place_of(client: &ClientWrapper, organization: &str, id: UserId) -> Result<i64, Trouble> {
-    let sql = "select place from users where organization = $1 and id = $2";
+/// Where the user lies whom the page comes after. One who may not be seen is as unknown as one who never was.
+async fn place_of_cursor(
+    client: &ClientWrapper,
+    organization: &str,
+    id: UserId,
+    seen: RoleSet,
+) -> Result<i64, Trouble> {
+    let sql = "select place from users where organization = $1 and id = $2 and role = any ($3)";
     let statement = client.prepare_cached(sql).await?;
-    let row = client.query_opt(&statement, &[&organization, &id.as_str()]).await?;
+    let seen: Vec<i16> = seen.iter().map(|role| role as i16).collect();
+    let row = client.query_opt(&statement, &[&organization, &id.as_str(), &seen]).await?;
     Ok(row.ok_or(Trouble::Refused(Error::NoSuchCursor))?.get(0))
 }
 

@@ -7,7 +7,7 @@
 use std::{ops::RangeInclusive, sync::Arc};
 
 use roster_directory::{
-    Query, Role, RoleSet, UserId,
+    Query, Role, RoleSet,
     query::Order,
     user::{EmailKey, Profile},
 };
@@ -21,7 +21,7 @@ use super::{
     readers::Reader,
     rows, search,
 };
-use crate::{Epoch, Error, Listed, Listing, rows::user_columns};
+use crate::{Epoch, Error, Listed, Selection, rows::user_columns};
 
 /// Index entries that may be passed over before a query is no longer answered on a runtime thread: about 0.2 ms.
 const LIGHT_SKIP: u64 = 2_000;
@@ -32,7 +32,7 @@ const FEW_HIDDEN: u64 = 1_024;
 const SHOWN_FOR_EACH: u64 = 8;
 
 /// The answer, if it costs little more than its rows; `None` is a question for [`heavy`].
-pub(super) fn light(reader: &Reader, number: OrganizationNumber, query: &Query) -> Result<Option<Listing>, Error> {
+pub(super) fn light(reader: &Reader, number: OrganizationNumber, query: &Query) -> Result<Option<Selection>, Error> {
     match &query.email {
         Some(email) => by_email(reader, number, email, query).map(Some),
         None if query.search.is_empty() => reader.at_one_moment(|| page(reader, number, query, LIGHT_SKIP)),
@@ -41,20 +41,23 @@ pub(super) fn light(reader: &Reader, number: OrganizationNumber, query: &Query) 
 }
 
 /// The answer, whatever it costs.
-pub(super) fn heavy(reader: &Reader, number: OrganizationNumber, query: &Query) -> Result<Listing, Error> {
+pub(super) fn heavy(reader: &Reader, number: OrganizationNumber, query: &Query) -> Result<Selection, Error> {
     reader.at_one_moment(|| {
         if query.search.is_empty() {
             return page(reader, number, query, u64::MAX).map(|page| page.expect("no skip is too long"));
         }
         let found = search::find(reader, number, query)?;
-        Ok(Listing {
+        Ok(Selection {
             users: Shown::under(freshness::epoch(reader.connection())?, reader)?.all(&found.places)?,
             total: found.total,
         })
     })
 }
 
-fn by_email(reader: &Reader, number: OrganizationNumber, email: &EmailKey, query: &Query) -> Result<Listing, Error> {
+fn by_email(reader: &Reader, number: OrganizationNumber, email: &EmailKey, query: &Query) -> Result<Selection, Error> {
+    if let Some(id) = query.after {
+        place::of_cursor(reader, number, id, query.visible)?;
+    }
     let user = match reader.emails().place_of(reader.connection(), number, email)? {
         Some(place) => {
             let sql = concat!("select ", user_columns!(), ", created_at from users where place = ?1");
@@ -66,7 +69,7 @@ fn by_email(reader: &Reader, number: OrganizationNumber, email: &EmailKey, query
     let total = u64::from(user.is_some());
     // There is one at most, so nothing comes after it.
     let on_the_page = query.offset() == 0 && query.after.is_none();
-    Ok(Listing {
+    Ok(Selection {
         users: user.filter(|_| on_the_page).map(|user| Arc::new(Profile::from(user).into())).into_iter().collect(),
         total,
     })
@@ -78,7 +81,7 @@ fn page(
     number: OrganizationNumber,
     query: &Query,
     most_skipped: u64,
-) -> Result<Option<Listing>, Error> {
+) -> Result<Option<Selection>, Error> {
     let count = Count::read(reader, number)?;
     let roles = query.roles();
     let total = count.of(roles);
@@ -86,7 +89,8 @@ fn page(
     let are_few_hidden = hidden <= FEW_HIDDEN && hidden * SHOWN_FOR_EACH <= total;
     let present: Vec<Role> = roles.iter().filter(|role| count.by_role[*role as usize] > 0).collect();
     if let Some(id) = query.after {
-        let places = Stretch::after(reader, number, id, query.order)?;
+        let place = place::of_cursor(reader, number, id, query.visible)?;
+        let places = Stretch::after(number, place, query.order);
         let users = match are_few_hidden {
             true => in_stretch(reader, count.epoch, roles, &places, u64::from(query.page.size))?,
             false => Shown::under(count.epoch, reader)?.all(&by_role(
@@ -98,11 +102,11 @@ fn page(
                 u64::from(query.page.size),
             )?)?,
         };
-        return Ok(Some(Listing { users, total }));
+        return Ok(Some(Selection { users, total }));
     }
     let offset = query.offset();
     if offset >= total {
-        return Ok(Some(Listing { users: Vec::new(), total }));
+        return Ok(Some(Selection { users: Vec::new(), total }));
     }
     let len = u64::from(query.page.size).min(total - offset);
     let window = Window { offset, len, total, order: query.order };
@@ -128,7 +132,7 @@ fn page(
     if order != window.order {
         users.reverse();
     }
-    Ok(Some(Listing { users, total }))
+    Ok(Some(Selection { users, total }))
 }
 
 /// How many users an organization has, and the epoch it has them under.
@@ -215,15 +219,14 @@ struct Stretch {
 }
 
 impl Stretch {
-    /// Everybody who comes after this user.
-    fn after(reader: &Reader, number: OrganizationNumber, id: UserId, order: Order) -> Result<Self, Error> {
-        let place = place::of_user(reader, number, id)?.ok_or(Error::NoSuchCursor)?;
+    /// Everybody who comes after the user at this place.
+    fn after(number: OrganizationNumber, place: i64, order: Order) -> Self {
         let all = number.places();
         let places = match order {
             Order::NewestFirst => *all.start()..=place - 1,
             Order::OldestFirst => place + 1..=*all.end(),
         };
-        Ok(Self { places, order })
+        Self { places, order }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use roster_directory::{OrganizationId, UserId};
+use roster_directory::{OrganizationId, Role, RoleSet, UserId};
 use rusqlite::{
     Connection, OptionalExtension, ToSql, params,
     types::{FromSql, FromSqlResult, ToSqlOutput, ValueRef},
@@ -63,4 +63,12 @@ pub(super) fn number_of(connection: &Connection, id: OrganizationId) -> Result<O
 pub(super) fn of_user(reader: &Reader, number: OrganizationNumber, id: UserId) -> Result<Option<i64>, Error> {
     let mut statement = reader.prepare("select place from users where organization = ?1 and id = ?2")?;
     Ok(statement.query_row(params![number, id.as_str()], |row| row.get(0)).optional()?)
+}
+
+/// The place of the user whom the page comes after. One who may not be seen is as unknown as one who never was.
+pub(super) fn of_cursor(reader: &Reader, number: OrganizationNumber, id: UserId, seen: RoleSet) -> Result<i64, Error> {
+    let mut statement = reader.prepare("select place, role from users where organization = ?1 and id = ?2")?;
+    let found = statement.query_row(params![number, id.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let seen = found.filter(|(_, role)| Role::from_number(*role).is_some_and(|role| seen.contains(role)));
+    seen.map(|(place, _)| place).ok_or(Error::NoSuchCursor)
 }

@@ -50,7 +50,7 @@ pub(super) fn find(reader: &Reader, number: OrganizationNumber, query: &Query) -
         roles: query.roles(),
         order: query.order,
         after: match query.after {
-            Some(id) => Some(place::of_user(reader, number, id)?.ok_or(Error::NoSuchCursor)?),
+            Some(id) => Some(place::of_cursor(reader, number, id, query.visible)?),
             None => None,
         },
         page: query.offset()..query.offset().saturating_add(u64::from(query.page.size)),

@@ -9,8 +9,8 @@ use axum::extract::{Path, RawQuery, State, rejection::PathRejection};
 use bytes::Bytes;
 use hyper::header::{HeaderName, HeaderValue, LINK};
 use quick_cache::{Weighter, sync::Cache};
-use roster_directory::{Flaw, OrganizationId, Role, UserId, user::Warning};
-use roster_store::{Epoch, Listing};
+use roster_directory::{Flaw, OrganizationId, Role, UserId, query::Page, user::Warning};
+use roster_store::Epoch;
 
 use super::{
     super::{
@@ -103,10 +103,8 @@ pub(crate) async fn list_users(
     let page = query.page;
     let listing = shared.app.list_users(&caller, query).await?;
     let mut response = json_bytes(UserPage::write(&listing, page).into());
-    let Listing { users, total } = listing;
-    let is_full = users.len() as u64 == u64::from(page.size) && page.offset() + (users.len() as u64) < total;
-    if let Some(last) = users.last().filter(|_| is_full) {
-        let next = parse::next_page(text, page.number + 1, last.profile.id);
+    if let Some(last) = listing.users.last().filter(|_| listing.goes_on) {
+        let next = parse::next_page(text, (page.number + 1).min(Page::MAX_NUMBER), last.profile.id);
         let link = HeaderValue::from_str(&format!("</api/v1/users?{next}>; rel=\"next\""));
         response.headers_mut().extend(link.ok().map(|link| (LINK, link)));
     }

@@ -204,7 +204,7 @@ pub(crate) struct UserPage<'a> {
 
 impl UserPage<'_> {
     /// The page, written.
-    pub(crate) fn write(Listing { users, total }: &Listing, page: Page) -> Vec<u8> {
+    pub(crate) fn write(Listing { users, total, .. }: &Listing, page: Page) -> Vec<u8> {
         let pagination = Pagination {
             page: page.number,
             page_size: page.size,

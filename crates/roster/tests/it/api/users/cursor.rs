@@ -91,6 +91,14 @@ async fn the_next_page_goes_on_where_the_last_one_ended_whoever_was_created_mean
     let second = admin.get(&next_of(&first).expect("a next page")).await;
     assert_eq!([ids(&first), ids(&second)].concat(), created);
     assert_eq!(second.body["pagination"], json!({ "page": 2, "pageSize": 3, "totalCount": 11, "totalPages": 4 }));
+    assert_eq!(next_of(&second), None, "whatever its number, it is the last");
+    for more in ["", "&search=doe", "&role=PATIENT"] {
+        let most = (1_u64 << 53) - 1;
+        let answer = admin.get(&format!("/api/v1/users?pageSize=3&page={most}&cursor={}{more}", created[1])).await;
+        assert_eq!(ids(&answer), created[2..5], "{answer}");
+        let last = admin.get(&next_of(&answer).expect("one more")).await;
+        assert_eq!((ids(&last), next_of(&last)), (created[5..].to_vec(), None), "{more}");
+    }
 }
 
 #[tokio::test]
@@ -110,14 +118,15 @@ async fn the_link_keeps_the_question() {
 }
 
 #[tokio::test]
-async fn a_cursor_of_nobody_or_of_another_organization_is_refused() {
+async fn a_cursor_of_nobody_or_of_another_organization_or_out_of_sight_is_refused() {
     let roster = Roster::new();
     let neighbor = roster.organization("Neighbor").await.user("Ann", "Doe", Role::Patient).await;
     let org = roster.organization("Example Organization").await;
     org.user("Bob", "Doe", Role::Patient).await;
+    let hidden = org.user("Cyd", "Doe", Role::HippAdmin).await;
     let admin = org.key(Role::Admin).await;
-    for more in ["", "&search=doe", "&role=PATIENT", "&search=o"] {
-        for cursor in ["usr_1234567890_abc123def", &neighbor] {
+    for more in ["", "&search=doe", "&role=PATIENT", "&search=o", "&email=bob@example.com"] {
+        for cursor in ["usr_1234567890_abc123def", &neighbor, &hidden] {
             let answer = admin.get(&format!("/api/v1/users?cursor={cursor}{more}")).await;
             assert_eq!(answer.status, StatusCode::NOT_FOUND, "{cursor}{more}: {answer}");
             assert_eq!(answer.body, json!({ "error": "Resource not found" }));
