@@ -123,6 +123,9 @@ async fn large_batches_move_as_many_as_they_add() {
     let store = open(&location, &options).await;
     let organization = OrganizationId::new(1);
     store.commit(new_organization(organization)).await.expect("a new organization");
+    // Another process looks before and after, and meanwhile most rows go that it never read.
+    let other = open(&location, &options).await;
+    assert!(by_email(&other, organization, 0).await.is_empty());
     let creations = (0..40_000).map(|n| {
         let store = store.clone();
         tokio::spawn(async move { store.commit(creation(organization, user(n, Some(&address(n))))).await })
@@ -130,11 +133,44 @@ async fn large_batches_move_as_many_as_they_add() {
     for creation in creations.collect::<Vec<_>>() {
         creation.await.expect("no panic").expect("a new user");
     }
-    drop(store);
+    for which in 0..40_000 {
+        assert_eq!(by_email(&other, organization, which).await.len(), 1, "{}", address(which));
+    }
     let file = rusqlite::Connection::open(folder.path().join("roster.db")).expect("the file");
     let moved: i64 = file.query_row("select count(*) from email_place", [], |row| row.get(0)).expect("a number");
     // A round over the hashes may end with the last batches.
     assert!(moved > 40_000 - 1_000 - 3 * 4_096, "{moved}");
+}
+
+/// What one process began the next one goes on with: however soon each ends, no more wait than may.
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_that_end_soon_move_what_waits_as_one_that_stays() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let location = Location::Sqlite(folder.path().join("roster.db"));
+    let options = Options { index: false, waiting_emails: 300, ..Options::default() };
+    let organization = OrganizationId::new(1);
+    open(&location, &options).await.commit(new_organization(organization)).await.expect("a new organization");
+    let file = rusqlite::Connection::open(folder.path().join("roster.db")).expect("the file");
+    let count = |sql: &str| file.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("a number");
+    for each in [1, 7, 40] {
+        let before = count("select count(*) from users") as u32;
+        for process in 0..1_600 / each {
+            let store = open(&location, &options).await;
+            for n in before + process * each..before + (process + 1) * each {
+                store.commit(creation(organization, user(n, Some(&address(n))))).await.expect("a new user");
+            }
+        }
+        // A round takes as many users as twice what may wait; rows are kept of the one under way and the one before.
+        let (users, moved) = (count("select count(*) from users"), count("select count(*) from email_place"));
+        assert!(users - moved < 300 + 100, "{each}: of {users} only {moved} have moved");
+        let kept = count("select sum(length(entries)) / 16 from email_recent");
+        assert!(kept < 5 * 300, "{each}: {kept} entries are kept");
+    }
+    let store = open(&location, &options).await;
+    for which in 0..4_000 {
+        let found = by_email(&store, organization, which).await.len();
+        assert_eq!(found, usize::from(i64::from(which) < count("select count(*) from users")), "{}", address(which));
+    }
 }
 
 async fn open(location: &Location, options: &Options) -> Store {

@@ -6,16 +6,18 @@
 //! go onto the same page together. Nothing is moved in between, and nothing by anybody else: what is to be done for a
 //! batch is part of its transaction.
 //!
-//! Every entry is in the index, or in a row that is still there; being in both does no harm. An entry says where to
-//! look: whether the e-mail is really that user's is read from the user.
+//! Every entry is in the index, or in a row that is still there; being in both does no harm. Each row also says how far
+//! the round was: so all processes, and the next start, know what waits, and go on where the last one ended. An entry says
+//! where to look: whether the e-mail is really that user's is read from the user.
 
 use std::{
     collections::BTreeSet,
+    ops::Bound,
     sync::{Arc, Mutex, MutexGuard},
 };
 
 use roster_directory::user::EmailKey;
-use rusqlite::{Connection, OptionalExtension, functions::FunctionFlags, params};
+use rusqlite::{Connection, OptionalExtension, Row, functions::FunctionFlags, params};
 use sha2::{Digest, Sha256};
 
 use super::place::OrganizationNumber;
@@ -53,6 +55,47 @@ struct Known {
     entries: BTreeSet<Entry>,
     /// The newest row of `email_recent` that was read.
     read_to: i64,
+    /// How far it says the round was.
+    round: Round,
+}
+
+/// How far the entries have been moved, in the order of their hashes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Round {
+    /// Where it goes on: what comes before it has moved, of all rows so far. At [`START`] a round begins.
+    moved_to: Entry,
+    /// The newest row there was when it began: when it ends, no entry up to there waits any more.
+    began: i64,
+    /// Rows up to this one can go.
+    removable: i64,
+    /// How many entries may be moved by now.
+    allowance: usize,
+}
+
+impl Default for Round {
+    fn default() -> Self {
+        Self { moved_to: START, began: 0, removable: 0, allowance: 0 }
+    }
+}
+
+impl Known {
+    /// Takes in a row that follows the newest one known, or, where rows between have been removed, some later one.
+    fn take(&mut self, number: i64, added: impl Iterator<Item = Entry>, round: Option<Round>) {
+        if number > self.read_to + 1 {
+            // Rows are removed once all up to them have moved.
+            self.entries.clear();
+        }
+        self.entries.extend(added);
+        if let Some(round) = round {
+            if number == self.read_to + 1 && round.moved_to != self.round.moved_to {
+                let end = if round.moved_to == START { Bound::Unbounded } else { Bound::Excluded(round.moved_to) };
+                let moved = (Bound::Included(self.round.moved_to), end);
+                self.entries.extract_if(moved, |_| true).for_each(drop);
+            }
+            self.round = round;
+        }
+        self.read_to = number;
+    }
 }
 
 impl Waiting {
@@ -63,13 +106,13 @@ impl Waiting {
     /// Reads what other processes added.
     fn read_on(&self, connection: &Connection) -> Result<(), Error> {
         let mut known = self.known();
-        let sql = "select number, entries from email_recent where number > ?1 order by number";
+        let sql = "select number, entries, moved_hash, moved_place, round_began, removable, allowance \
+                   from email_recent where number > ?1 order by number";
         let mut statement = connection.prepare_cached(sql)?;
         let mut rows = statement.query([known.read_to])?;
         while let Some(row) = rows.next()? {
             let (entries, _) = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?.as_chunks::<ENTRY_BYTES>();
-            known.entries.extend(entries.iter().map(read_entry));
-            known.read_to = row.get(0)?;
+            known.take(row.get(0)?, entries.iter().map(read_entry), read_round(row)?);
         }
         Ok(())
     }
@@ -132,47 +175,29 @@ pub(super) struct Emails {
     waiting: Arc<Waiting>,
     /// Entries that may wait before some are moved.
     most_waiting: usize,
-    /// How many may be moved by now.
-    allowance: usize,
-    /// Where the next round over the hashes goes on.
-    moved_to: Entry,
-    /// The newest row there was when the round began: when it ends, no entry up to there waits any more.
-    round_began: i64,
-    /// Rows up to this one can go.
-    removable: i64,
     batch: Batch,
 }
 
-/// What becomes true with the commit.
+/// What becomes true with the commit, and what was before it.
 #[derive(Default)]
 struct Batch {
-    /// The row of `email_recent` that says what was added.
-    number: i64,
     added: Vec<Entry>,
-    moved: Vec<Entry>,
-    ends_the_round: bool,
-    removed_all: bool,
+    /// The row of `email_recent` that was the newest, and its round.
+    before: (i64, Round),
+    /// The round that the next row says; `None` if there is none.
+    round: Option<Round>,
 }
 
 impl Emails {
     pub(super) fn new(waiting: Arc<Waiting>, most_waiting: usize) -> Self {
-        Self {
-            waiting,
-            most_waiting,
-            allowance: 0,
-            moved_to: START,
-            round_began: 0,
-            removable: 0,
-            batch: Batch::default(),
-        }
+        Self { waiting, most_waiting: most_waiting.max(1), batch: Batch::default() }
     }
 
     /// To be called first in a transaction that holds the write lock: from here on nobody else adds anything.
     pub(super) fn begin(&mut self, connection: &Connection) -> Result<(), Error> {
         self.waiting.read_on(connection)?;
-        if self.moved_to == START {
-            self.round_began = self.waiting.known().read_to;
-        }
+        let known = self.waiting.known();
+        self.batch = Batch { before: (known.read_to, known.round), ..Batch::default() };
         Ok(())
     }
 
@@ -198,59 +223,72 @@ impl Emails {
         if self.batch.added.is_empty() {
             return Ok(());
         }
-        let entries: Vec<u8> = self.batch.added.iter().flat_map(written_entry).collect();
-        let sql = "insert into email_recent (number, entries) values (?1, ?2)";
-        self.batch.number = self.waiting.known().read_to + 1;
-        connection.prepare_cached(sql)?.execute(params![self.batch.number, entries])?;
-        self.move_some(connection)?;
-        if self.removable > 0 {
+        let (newest, round) = self.batch.before;
+        let mut round = self.move_some(connection, newest, round)?;
+        if round.removable > 0 {
             let sql = "delete from email_recent where number in \
                        (select number from email_recent where number <= ?1 order by number limit ?2)";
-            let removed = connection.prepare_cached(sql)?.execute(params![self.removable, ROWS_REMOVED as i64])?;
-            self.batch.removed_all = removed < ROWS_REMOVED;
+            let removed = connection.prepare_cached(sql)?.execute(params![round.removable, ROWS_REMOVED as i64])?;
+            if removed < ROWS_REMOVED {
+                round.removable = 0;
+            }
         }
+        let entries: Vec<u8> = self.batch.added.iter().flat_map(written_entry).collect();
+        let moved_to = Some(round.moved_to).filter(|moved_to| *moved_to != START);
+        let sql = "insert into email_recent (number, entries, moved_hash, moved_place, round_began, removable, allowance) \
+                   values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        connection.prepare_cached(sql)?.execute(params![
+            newest + 1,
+            entries,
+            moved_to.map(|(hash, _)| hash),
+            moved_to.map(|(_, place)| place),
+            round.began,
+            round.removable,
+            round.allowance as i64
+        ])?;
+        self.batch.round = Some(round);
         Ok(())
     }
 
-    fn move_some(&mut self, connection: &Connection) -> Result<(), Error> {
-        {
+    /// Moves as many as it is time for, and says how far the round is then.
+    fn move_some(&self, connection: &Connection, newest: i64, mut round: Round) -> Result<Round, Error> {
+        let moved: Vec<Entry> = {
             let known = self.waiting.known();
             // Never less than were added, however large the batch: so those that wait do not become more and more.
-            self.allowance = self.allowance.min(MOST_SAVED_UP) + MOVED_FOR_EACH * self.batch.added.len();
-            let some = self.allowance.min(known.entries.len().saturating_sub(self.most_waiting));
+            round.allowance = round.allowance.min(MOST_SAVED_UP) + MOVED_FOR_EACH * self.batch.added.len();
+            let some = round.allowance.min(known.entries.len().saturating_sub(self.most_waiting));
             if some < FEWEST_MOVED {
-                return Ok(());
+                return Ok(round);
             }
-            self.allowance -= some;
-            let ahead = known.entries.range(self.moved_to..).copied();
-            self.batch.moved = ahead.take(some).collect();
-            self.batch.ends_the_round = self.batch.moved.is_empty() || self.batch.moved.last() == known.entries.last();
-        }
+            round.allowance -= some;
+            if round.moved_to == START {
+                round.began = newest;
+            }
+            let moved: Vec<Entry> = known.entries.range(round.moved_to..).take(some).copied().collect();
+            match moved.last() {
+                Some((hash, place)) if moved.last() != known.entries.last() => round.moved_to = (*hash, place + 1),
+                _ => {
+                    round.moved_to = START;
+                    round.removable = round.began;
+                }
+            }
+            moved
+        };
         let mut insert = connection
             .prepare_cached("insert into email_place (hash, place) values (?1, ?2) on conflict do nothing")?;
-        for (hash, place) in &self.batch.moved {
+        for (hash, place) in &moved {
             insert.execute([hash, place])?;
         }
-        Ok(())
+        Ok(round)
     }
 
     /// The transaction holds.
     pub(super) fn committed(&mut self) {
-        let batch = std::mem::take(&mut self.batch);
+        let Batch { before: (newest, _), round, .. } = std::mem::take(&mut self.batch);
         let mut known = self.waiting.known();
         // Somebody may have read it already, and what another process added since.
-        known.read_to = known.read_to.max(batch.number);
-        for entry in &batch.moved {
-            known.entries.remove(entry);
-        }
-        if batch.removed_all {
-            self.removable = 0;
-        }
-        if batch.ends_the_round {
-            self.moved_to = START;
-            self.removable = self.round_began;
-        } else if let Some((hash, place)) = batch.moved.last() {
-            self.moved_to = (*hash, place + 1);
+        if round.is_some() && known.read_to == newest {
+            known.take(newest + 1, std::iter::empty(), round);
         }
     }
 
@@ -261,6 +299,8 @@ impl Emails {
         for entry in &batch.added {
             known.entries.remove(entry);
         }
+        // The lock may have gone with it, and somebody may have read what another process added at these very places.
+        (known.read_to, known.round) = batch.before;
     }
 }
 
@@ -288,6 +328,13 @@ pub(super) fn fill(connection: &Connection) -> Result<(), Error> {
         [],
     )?;
     Ok(())
+}
+
+/// What a row says of the round; `None` if it is of a build that did not say.
+fn read_round(row: &Row<'_>) -> Result<Option<Round>, rusqlite::Error> {
+    let Some(began) = row.get(4)? else { return Ok(None) };
+    let moved_to = row.get::<_, Option<i64>>(2)?.zip(row.get(3)?).unwrap_or(START);
+    Ok(Some(Round { moved_to, began, removable: row.get(5)?, allowance: row.get::<_, i64>(6)? as usize }))
 }
 
 fn written_entry((hash, place): &Entry) -> [u8; ENTRY_BYTES] {

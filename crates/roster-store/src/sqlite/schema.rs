@@ -23,6 +23,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "0004_role_chunk.sql", sql: include_str!("../../migrations/sqlite/0004_role_chunk.sql") },
     Migration { name: "0005_email.sql", sql: include_str!("../../migrations/sqlite/0005_email.sql") },
     Migration { name: "0006_by_id.sql", sql: include_str!("../../migrations/sqlite/0006_by_id.sql") },
+    Migration { name: "0007_email_round.sql", sql: include_str!("../../migrations/sqlite/0007_email_round.sql") },
 ];
 
 /// The writer's connection: makes the file if there is none, readable by its owner only.
