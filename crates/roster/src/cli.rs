@@ -163,6 +163,11 @@ fn say(line: impl fmt::Display) -> io::Result<()> {
     writeln!(io::stdout(), "{line}")
 }
 
+/// A line on standard error, for whoever watches. Nothing fails where nobody does.
+fn note(line: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 /// A line of a listing: columns separated by tabs, a dash where there is nothing.
 fn row<const N: usize>(columns: [&dyn fmt::Display; N]) -> io::Result<()> {
     say(columns.map(ToString::to_string).join("\t"))

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
 use clap::Parser;
 
@@ -16,7 +16,8 @@ fn main() -> ExitCode {
         // Whoever reads the output has seen enough, as `head` has.
         Err(error) if is_broken_pipe(&error) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("roster: {error:#}");
+            // Whoever does not read standard error has the status.
+            let _ = writeln!(std::io::stderr(), "roster: {error:#}");
             ExitCode::FAILURE
         }
     }

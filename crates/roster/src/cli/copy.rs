@@ -8,7 +8,7 @@ use std::{
 use clap::Args;
 use roster_store::{Location, Progress};
 
-use super::row;
+use super::{note, row};
 use crate::config::LocationParser;
 
 /// Rows between two lines of progress that no person watches.
@@ -66,8 +66,8 @@ impl Teller {
         if due {
             self.last = Some((progress, now));
             match progress {
-                Progress::Sent(rows) => eprintln!("copying: {rows} rows"),
-                Progress::Compared(rows) => eprintln!("comparing: {rows} rows"),
+                Progress::Sent(rows) => note(format_args!("copying: {rows} rows")),
+                Progress::Compared(rows) => note(format_args!("comparing: {rows} rows")),
             }
         }
     }

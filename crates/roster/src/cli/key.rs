@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use roster_directory::{KeyId, OrganizationId, Role, key::KeyName};
 
-use super::{checked, found, operator_of, or_dash, row, say};
+use super::{checked, found, note, operator_of, or_dash, row, say};
 use crate::{app::App, config::millis};
 
 #[derive(Debug, Subcommand)]
@@ -56,7 +56,7 @@ impl KeyCommand {
             KeyCommand::Create { org, role, name, expires } => {
                 let caller = operator_of(app, org).await?;
                 let (key, token) = app.create_key(&caller, role, name, expires).await?;
-                eprintln!("The key is shown this once: keep it where secrets are kept.");
+                note("The key is shown this once: keep it where secrets are kept.");
                 say(format_args!("created key {} {}", key.id, token.reveal()))?;
             }
             KeyCommand::List { org } => {
@@ -81,7 +81,7 @@ impl KeyCommand {
                 let caller = operator_of(app, org).await?;
                 let rotated = app.rotate_key(&caller, id, grace).await;
                 let (key, token) = found(rotated, || format!("the organization has no live key {id}"))?;
-                eprintln!("The key is shown this once: keep it where secrets are kept.");
+                note("The key is shown this once: keep it where secrets are kept.");
                 say(format_args!("created key {} {}", key.id, token.reveal()))?;
             }
         }

@@ -13,7 +13,7 @@ use roster_directory::{
     user::{Demographics, Email, EmailKey, Line, PersonName, Warning},
 };
 
-use super::{Told, checked, found, key::role, operator_of, or_dash, row, say};
+use super::{Told, checked, found, key::role, note, operator_of, or_dash, row, say};
 use crate::app::App;
 
 #[derive(Debug, Subcommand)]
@@ -142,7 +142,7 @@ impl Create {
         };
         let created = app.create_user(&caller, new).await?;
         for warning in &created.warnings {
-            eprintln!("warning: {}", told(warning, self.org));
+            note(format_args!("warning: {}", told(warning, self.org)));
         }
         say(format_args!("created user {}", created.user.id))?;
         Ok(())
@@ -179,7 +179,7 @@ impl List {
             let (last, first) = (user.last_name.as_str(), user.first_name.as_str());
             row([&user.id, &user.role, &user.created_at, &last, &first, &email])?;
         }
-        eprintln!("page {} of {}, {} users", page.number, page.count(listing.total), listing.total);
+        note(format_args!("page {} of {}, {} users", page.number, page.count(listing.total), listing.total));
         Ok(())
     }
 }

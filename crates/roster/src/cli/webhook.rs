@@ -10,7 +10,7 @@ use roster_directory::{
 use roster_store::outbox::Filter;
 
 use super::{
-    checked, found, operator_of, or_dash,
+    checked, found, note, operator_of, or_dash,
     outbox::{next_due, state},
     row, say,
 };
@@ -159,7 +159,7 @@ impl WebhookCommand {
 }
 
 fn show_once(done: &str, webhook: &Webhook) -> anyhow::Result<()> {
-    eprintln!("The secret is shown this once: give it to the receiver.");
+    note("The secret is shown this once: give it to the receiver.");
     say(format_args!("{done} webhook {} {}", webhook.id, webhook.secret.reveal()))?;
     Ok(())
 }

@@ -11,7 +11,10 @@ use clap::Args;
 use futures_util::{StreamExt, stream::FuturesOrdered};
 use roster_directory::OrganizationId;
 
-use super::{super::operator_of, told};
+use super::{
+    super::{note, operator_of},
+    told,
+};
 use crate::{
     app::{App, Caller, Created, Error},
     http::{self, MAX_BYTES},
@@ -19,6 +22,12 @@ use crate::{
 
 /// Creates under way at once, and so the most that one commit carries.
 const AT_ONCE: usize = 2_048;
+
+/// How spreadsheets and PowerShell begin a text.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// The longest end of a line.
+const LINE_END: &[u8] = b"\r\n";
 
 #[derive(Debug, Args)]
 pub(in super::super) struct Import {
@@ -63,14 +72,14 @@ impl Import {
                     good += 1;
                     if let Some(Created { user, warnings }) = created {
                         writeln!(results, "{line}\t{}", user.id)?;
-                        warnings
-                            .iter()
-                            .for_each(|warning| eprintln!("line {line}: warning: {}", told(warning, self.org)));
+                        warnings.iter().for_each(|warning| {
+                            note(format_args!("line {line}: warning: {}", told(warning, self.org)))
+                        });
                     }
                 }
                 Err(error @ (Error::Invalid(_) | Error::EmailTaken)) => {
                     refused += 1;
-                    eprintln!("line {line}: {error}");
+                    note(format_args!("line {line}: {error}"));
                 }
                 Err(error) => {
                     refused += 1;
@@ -81,11 +90,14 @@ impl Import {
         results.flush()?;
         let lines = good + refused;
         match self.check {
-            true => eprintln!("{good} of {lines} lines are well-formed"),
-            false => eprintln!("created {good} of {lines} users"),
+            true => note(format_args!("{good} of {lines} lines are well-formed")),
+            false => note(format_args!("created {good} of {lines} users")),
         }
         if let Some(error) = stopped {
-            return Err(error.context("stopped; who was created stays, and is listed by line"));
+            return Err(error.context(match self.check {
+                true => "stopped",
+                false => "stopped; who was created stays, and is listed by line",
+            }));
         }
         if refused > 0 {
             bail!("{refused} of {lines} lines are refused");
@@ -124,9 +136,16 @@ impl Lines {
         loop {
             self.number += 1;
             let mut line = Vec::with_capacity(512);
-            let read = self.from.by_ref().take(MAX_BYTES as u64 + 1).read_until(b'\n', &mut line);
+            let most = BYTE_ORDER_MARK.len() + MAX_BYTES + LINE_END.len();
+            let read = self.from.by_ref().take(most as u64).read_until(b'\n', &mut line);
             if read.with_context(|| format!("cannot read line {}", self.number))? == 0 {
                 return Ok(None);
+            }
+            if line.ends_with(b"\n") {
+                line.truncate(line.len() - if line.ends_with(LINE_END) { LINE_END.len() } else { 1 });
+            }
+            if self.number == 1 && line.starts_with(BYTE_ORDER_MARK) {
+                line.drain(..BYTE_ORDER_MARK.len());
             }
             if line.len() > MAX_BYTES {
                 bail!("line {} is longer than {MAX_BYTES} bytes", self.number);

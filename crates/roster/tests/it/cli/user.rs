@@ -325,6 +325,50 @@ fn an_import_reads_standard_input_and_refuses_a_line_without_end() {
     assert_snapshot!(office.binary.complaint(["user", "import", "--org", &office.org, "none.ndjson"]), @"1: roster: cannot read none.ndjson: No such file or directory (os error 2)");
 }
 
+/// A line may be as long as a body; how it ends, and what a spreadsheet puts before the first one, is not part of it.
+#[test]
+fn an_import_takes_lines_as_spreadsheets_end_them() {
+    let office = Office::new();
+    let named = |name: &str, bytes: usize| {
+        let line = format!("{{\"firstName\":\"{name}\",\"lastName\":\"Lee\"}}");
+        format!("{line}{}", " ".repeat(bytes.saturating_sub(line.len())))
+    };
+    let (first, longest) = (named("Ann", 65_536), named("Bob", 65_536));
+    let lines = format!("\u{feff}{first}\r\n{longest}\r\n{longest}\n{}\r\n", named("Cy", 0));
+    assert_snapshot!(office.import(&[], &lines), @"
+    exit status: 0
+    1: USR
+    2: USR
+    3: USR
+    4: USR
+    created 4 of 4 users
+    ");
+    let too_long = named("Dan", 65_537);
+    for end in ["", "\n", "\r\n"] {
+        let refused = office.import(&["--check"], &format!("{too_long}{end}"));
+        insta::allow_duplicates!(assert_snapshot!(refused, @"
+        exit status: 1
+        0 of 0 lines are well-formed
+        roster: stopped: line 1 is longer than 65536 bytes
+        "));
+    }
+}
+
+/// Standard error that cannot be written to costs nobody their place in the list.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_import_lists_whom_it_created_where_nobody_reads_its_complaints() {
+    let office = Office::new();
+    std::fs::write(office.binary.path().join("roster.ndjson"), LINES).expect("a file");
+    let mut command = office.binary.command(["user", "import", "--org", &office.org, "roster.ndjson"]);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("it is always there");
+    let output = command.stderr(full).output().expect("the binary starts");
+    assert_eq!(output.status.code(), Some(1));
+    let listed = String::from_utf8(output.stdout).expect("UTF-8");
+    let numbers: Vec<&str> = listed.lines().filter_map(|line| Some(line.split_once('\t')?.0)).collect();
+    assert_eq!(numbers, ["1", "6"]);
+}
+
 #[test]
 fn an_import_says_what_it_took_all_the_same() {
     let line = r#"{"firstName":"Ann","lastName":"Lee","phoneNumber":"12","npiNumber":"1234567890","providerPayors":["pay_x"]}"#;
