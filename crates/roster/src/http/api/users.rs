@@ -55,8 +55,8 @@ const ROSTER_WARNING: HeaderName = HeaderName::from_static("roster-warning");
     responses((
         status = 200, description = "User created successfully", body = CreateUserResponse, headers((
             "Roster-Warning" = String,
-            description = "What was taken all the same, as an RFC 8941 list: `unknown-payor`, `npi-check-digit`, \
-                           `phone-unreachable`; not there if nothing is to be said"
+            description = "What was taken all the same, as an RFC 8941 list: `unknown-payor`, \
+                           `more-unknown-payors`, `npi-check-digit`, `phone-unreachable`; not there if nothing is to be said"
         )),
         links(("getUser" = (
             operation_id = "getUser",
