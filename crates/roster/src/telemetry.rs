@@ -38,6 +38,8 @@ pub fn start_logging(filter: &str, format: Option<LogFormat>) -> anyhow::Result<
     let stderr = std::io::stderr();
     let format = format.unwrap_or(if stderr.is_terminal() { LogFormat::Text } else { LogFormat::Json });
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // It would say on standard error that standard error cannot be written to, and panic because that fails.
+    let builder = builder.log_internal_errors(false);
     let started = match format {
         LogFormat::Text => builder.with_ansi(stderr.is_terminal()).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

@@ -181,6 +181,11 @@ impl Server {
         }
     }
 
+    /// Closes the log from now on: the next line is still read, and those after it fail.
+    pub(crate) fn stop_reading_the_log(&mut self) {
+        self.log = Mutex::new(mpsc::channel().1);
+    }
+
     /// Waits for a line on standard error that starts like this; `false` if it ended without one.
     pub(crate) fn says(&mut self, start: &str) -> bool {
         loop {

@@ -4,6 +4,7 @@ mod connections;
 mod crash;
 mod drain;
 mod framing;
+mod log;
 mod metrics;
 mod race;
 mod redaction;
