@@ -102,9 +102,8 @@ async fn read_all(transaction: &Transaction<'_>, feed: &Feed) -> Result<Mark, Er
     let consents = concat!(
         "select at, ",
         copied_columns!(sms_consent),
-        ", organization from sms_consent where organization in (select id from organization) \
-         order by convert_to(user_id, 'UTF8'), \
-         (select o.place from organization o where o.id = sms_consent.organization), organization, at"
+        ", organization from sms_consent join organization o on o.id = organization \
+         order by convert_to(user_id, 'UTF8'), o.place, o.id, at"
     );
     let settings = concat!(
         "select created_at, ",

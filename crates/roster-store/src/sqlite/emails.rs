@@ -26,8 +26,8 @@ use crate::Error;
 /// Entries that are moved at once, at least: a lone create seldom moves any.
 const FEWEST_MOVED: usize = 64;
 
-/// Entries that are moved for each that is added, at most. After a start more wait than should, some of them moved
-/// before: they become fewer, and few creates wait for that.
+/// Entries that are moved for each that is added, at most. Where more wait than should, as a build left them that did not
+/// say how far its round was, they become fewer, and few creates wait for that.
 const MOVED_FOR_EACH: usize = 4;
 
 /// What of that may be saved up.
@@ -195,10 +195,11 @@ impl Emails {
 
     /// To be called first in a transaction that holds the write lock: from here on nobody else adds anything.
     pub(super) fn begin(&mut self, connection: &Connection) -> Result<(), Error> {
-        self.waiting.read_on(connection)?;
+        let read = self.waiting.read_on(connection);
+        // As far as it was read, which is what it goes back to.
         let known = self.waiting.known();
         self.batch = Batch { before: (known.read_to, known.round), ..Batch::default() };
-        Ok(())
+        read
     }
 
     /// Whether a user of the organization has this e-mail.
