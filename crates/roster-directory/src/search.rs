@@ -1,10 +1,13 @@
 //! What a list can be searched for, and in what.
 //!
-//! The terms of a search are what white space separates. Each must occur, ignoring case, in the first name, the last
-//! name or the e-mail, or in the digits of the phone, or be the publicId. `%` and `_` are ordinary characters. A term
-//! written like a phone number (`(415)`, `555-0123`) is also looked for by its digits alone.
+//! The terms of a search are what white space separates. Each must occur in the first name, the last name or the
+//! e-mail, or in the digits of the phone, or be the publicId. Both sides are folded first (`fold.rs`). `%` and `_` are
+//! ordinary characters. A term written like a phone number (`(415)`, `555-0123`) is also looked for by its digits alone.
+
+mod fold;
 
 use crate::{Flaw, User, UserId, phone::PhoneNumber, text, user::Email};
+use fold::fold_into;
 
 /// The most UTF-16 units a search may have.
 pub const MAX: usize = 200;
@@ -20,7 +23,7 @@ pub struct Terms(Vec<Term>);
 #[derive(Clone, PartialEq, Eq)]
 pub struct Term {
     folded: String,
-    /// The digits, where the term is written like a phone number and is not digits only.
+    /// The digits, where the term is written like a phone number and is not folded to them anyhow.
     digits: Option<String>,
     id: Option<UserId>,
 }
@@ -41,7 +44,7 @@ impl Terms {
         if text::has_control(&spaces_out) {
             return Err(Flaw::control_characters());
         }
-        Ok(Self(spaces_out.split(' ').filter(|term| !term.is_empty()).map(Term::new).collect()))
+        Ok(Self(spaces_out.split(' ').filter_map(Term::new).collect()))
     }
 
     /// Whether everybody is found.
@@ -61,16 +64,20 @@ impl Terms {
 }
 
 impl Term {
-    fn new(text: &str) -> Self {
+    /// `None` if folding leaves nothing of it: a lone dash between two names is no term.
+    fn new(text: &str) -> Option<Self> {
         let mut folded = String::with_capacity(text.len());
         fold_into(&mut folded, text);
+        if folded.is_empty() {
+            return None;
+        }
         let like_a_phone = text.bytes().all(|b| b.is_ascii_digit() || b"+-.()/".contains(&b));
         let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-        Self {
-            digits: (like_a_phone && !digits.is_empty() && digits.len() < text.len()).then_some(digits),
+        Some(Self {
+            digits: (like_a_phone && !digits.is_empty() && digits != folded).then_some(digits),
             id: UserId::parse(&folded),
             folded,
-        }
+        })
     }
 
     /// The texts of which one must be a substring of the haystack, unless [`id`](Self::id) hits.
@@ -127,17 +134,6 @@ impl Haystack {
     }
 }
 
-/// Folds case, character by character: Unicode lower case without context, and both small sigmas alike.
-fn fold_into(to: &mut String, text: &str) {
-    if text.is_ascii() {
-        let start = to.len();
-        to.push_str(text);
-        to[start..].make_ascii_lowercase();
-    } else {
-        to.extend(text.chars().flat_map(char::to_lowercase).map(|c| if c == 'ς' { 'σ' } else { c }));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,6 +165,9 @@ mod tests {
             "USR_1234567890_ABC123DEF zoë",
             "ë",
             "o",
+            "ann - obrien",
+            "-",
+            "555-0123",
         ] {
             assert!(found(search), "{search}");
         }

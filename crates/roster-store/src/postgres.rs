@@ -10,6 +10,7 @@ mod lending;
 mod list;
 mod outbox;
 mod place;
+mod refold;
 mod rows;
 mod schema;
 mod writer;

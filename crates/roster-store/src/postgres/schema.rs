@@ -6,7 +6,7 @@ use deadpool_postgres::{ClientWrapper, Transaction};
 use tokio::time::Instant;
 use tokio_postgres::{GenericClient, error::SqlState};
 
-use super::{errors, lending::Trouble};
+use super::{errors, lending::Trouble, refold::refold};
 use crate::{
     Error,
     migration::{self, Migration},
@@ -15,7 +15,11 @@ use crate::{
 const MIGRATIONS: &[Migration] = &[
     Migration { name: "0001_directory.sql", sql: include_str!("../../migrations/postgres/0001_directory.sql") },
     Migration { name: "0002_delivery.sql", sql: include_str!("../../migrations/postgres/0002_delivery.sql") },
+    Migration { name: FOLD, sql: include_str!("../../migrations/postgres/0003_fold.sql") },
 ];
+
+/// The migration after which [`refold`] writes.
+const FOLD: &str = "0003_fold.sql";
 
 /// How long a process waits for another that is migrating.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
@@ -93,6 +97,9 @@ async fn try_to_migrate(client: &mut ClientWrapper) -> Result<(), Trouble> {
     for (number, migration) in (ran.len() + 1..).zip(pending(&ran)?) {
         for statement in migration.sql.split(";\n") {
             transaction.batch_execute(statement).await?;
+        }
+        if migration.name == FOLD {
+            refold(&transaction).await?;
         }
         let sql = "insert into schema_migration (number, name, sha256) values ($1, $2, $3)";
         let hash = migration.sha256();

@@ -24,6 +24,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "0005_email.sql", sql: include_str!("../../migrations/sqlite/0005_email.sql") },
     Migration { name: "0006_by_id.sql", sql: include_str!("../../migrations/sqlite/0006_by_id.sql") },
     Migration { name: "0007_email_round.sql", sql: include_str!("../../migrations/sqlite/0007_email_round.sql") },
+    Migration { name: "0008_fold.sql", sql: include_str!("../../migrations/sqlite/0008_fold.sql") },
 ];
 
 /// The writer's connection: makes the file if there is none, readable by its owner only.

@@ -16,8 +16,8 @@ fn a_database_newer_than_the_binary_is_refused() {
     binary.organization_with_admin();
     let insert = "insert into schema_migration values (99, '0099_tomorrow.sql', x'00')";
     Connection::open(binary.database()).expect("the file").execute(insert, []).expect("a row");
-    assert_snapshot!(refused(&binary), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 8, and this Roster (0.1.0) knows schemas up to 7: start the newer Roster it was last used with");
-    assert_snapshot!(binary.complaint(["org", "list"]), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 8, and this Roster (0.1.0) knows schemas up to 7: start the newer Roster it was last used with");
+    assert_snapshot!(refused(&binary), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 9, and this Roster (0.1.0) knows schemas up to 8: start the newer Roster it was last used with");
+    assert_snapshot!(binary.complaint(["org", "list"]), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 9, and this Roster (0.1.0) knows schemas up to 8: start the newer Roster it was last used with");
 }
 
 #[test]
@@ -243,6 +243,22 @@ fn consents_from_before_they_were_filed_by_user_are_kept() {
     2025-01-15T10:30:00.456Z	user	withdrawn	cli	0	req_2
     may be sent text messages: no
     ");
+}
+
+#[test]
+fn whoever_was_indexed_before_names_were_folded_is_found() {
+    // A chunk that is finished, and of which the index says that nobody in it has any trigram.
+    let old = of_schema(
+        7,
+        "with recursive n (n) as (select 0 union all select n + 1 from n where n < 8191)
+             insert into users (place, organization, id, first_name, last_name, role, sms, created_at)
+             select 68719476736 + n, 1, printf('usr_1736937000_%09d', n), 'José', 'O’Brien', 1, 0, 0 from n;
+         insert into role_count (organization, role, users) values (1, 1, 8192);
+         update organization set users = 8192;
+         insert into search_piece (number, organization, chunk, finished) values (1, 1, 0, 1);",
+    );
+    let found = old.print(["user", "list", "--org", "org_000000000001", "--search", "jose obrien", "--page-size", "1"]);
+    assert_snapshot!(found, @"usr_1736937000_000008191	BILLING_MANAGER	1970-01-01T00:00:00.000Z	O’Brien	José	-");
 }
 
 /// A database as it was after so many of the migrations, with an organization of the number 1 and these rows.

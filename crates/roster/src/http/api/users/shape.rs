@@ -254,8 +254,8 @@ pub(crate) struct ListParams {
     /// Items per page
     #[param(minimum = 1, maximum = 100, default = 25)]
     page_size: Option<u32>,
-    /// Search term. Split at white space; every part must occur, ignoring case, in first name, last name or email, or
-    /// in the digits of the phone number, or be the publicId
+    /// Search term. Split at white space; every part must occur in first name, last name or email, or in the digits of
+    /// the phone number, or be the publicId. Case, accents, apostrophes and hyphens do not count
     #[param(max_length = 200, pattern = r"^[^\u0000-\u0008\u000e-\u001f\u007f-\u009f]*$")]
     search: Option<String>,
     /// Filter by role; HIPP_ADMIN users are never returned

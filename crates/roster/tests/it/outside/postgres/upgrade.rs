@@ -1,5 +1,7 @@
 //! A database that an earlier Roster made.
 
+use std::sync::Arc;
+
 use insta::assert_snapshot;
 
 use crate::{
@@ -10,21 +12,59 @@ use crate::{
 #[test]
 #[ignore = "needs PostgreSQL: script/test runs it"]
 fn messages_from_before_they_were_delivered_are_owed() {
+    let (old, _cluster) = of_schema(
+        1,
+        "insert into outbox values ('org_000000000001', 'msg_abc123def456', 1736937000123 * 1048576, 'sms.welcome',
+                                    'usr_1736937000_abc123def');",
+    );
+    assert_snapshot!(old.print(["outbox", "list"]), @"msg_1736937000_abc123def	org_000000000001	sms.welcome	usr_1736937000_abc123def	2025-01-15T10:30:00.123Z	owed	0	2025-01-15T10:30:00.123Z");
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: script/test runs it"]
+fn whoever_was_there_before_names_were_folded_is_found() {
+    // More of them than one statement folds.
+    let (old, _cluster) = of_schema(
+        2,
+        r"insert into users (organization, id, place, first_name, last_name, role, phone_digits, sms, search)
+              select 'org_000000000001', 'usr_1736937000_' || lpad(n::text, 9, '0'), n, 'José', 'Lee', 1, '', false,
+                     E'josé\nlee\n\n' from generate_series(1, 2001) n
+              union all select 'org_000000000001', 'usr_1736937000_obrienobr', 3000, 'Conan', 'O''Brien', 1, '', false,
+                     E'conan\no''brien\n\n';
+          insert into role_count values ('org_000000000001', 1, 0, 2002);",
+    );
+    let found = |search| {
+        old.print(["user", "list", "--org", "org_000000000001", "--page-size", "1", "--page", "1", "--search", search])
+    };
+    assert_snapshot!(found("obrien"), @"usr_1736937000_obrienobr	BILLING_MANAGER	1970-01-01T00:00:00.000Z	O'Brien	Conan	-");
+    let all = ["user", "list", "--org", "org_000000000001", "--page-size", "1", "--page", "2001", "--search", "jose"];
+    assert_snapshot!(old.print(all), @"usr_1736937000_000000001	BILLING_MANAGER	1970-01-01T00:00:00.000Z	Lee	José	-");
+}
+
+/// A database as it was after so many of the migrations, with an organization and these rows. The cluster ends when
+/// nobody shares it any more.
+fn of_schema(number: usize, rows: &str) -> (Binary, Arc<Cluster>) {
     let cluster = Cluster::shared();
     let (new, old) = (cluster.database(), cluster.database());
     Binary::on(&new).organization_with_admin();
-    psql(&old, include_str!("../../../../../roster-store/migrations/postgres/0001_directory.sql"));
-    let hash = psql(&new, "select encode(sha256, 'hex') from schema_migration where number = 1");
-    let hash = hash.trim();
+    let migrations = [
+        include_str!("../../../../../roster-store/migrations/postgres/0001_directory.sql"),
+        include_str!("../../../../../roster-store/migrations/postgres/0002_delivery.sql"),
+    ];
+    migrations.iter().take(number).for_each(|migration| drop(psql(&old, migration)));
+    let ran = "select format('(%s, %L, decode(%L, ''hex''))', number, name, encode(sha256, 'hex')) \
+               from schema_migration order by number";
+    let ran = psql(&new, ran);
+    let ran: Vec<&str> = ran.lines().take(1 + number).collect();
     psql(
         &old,
         &format!(
             "create table schema_migration (number bigint primary key, name text not null, sha256 bytea not null);
-             insert into schema_migration values (0, 'lock', ''), (1, '0001_directory.sql', decode('{hash}', 'hex'));
+             insert into schema_migration values {};
              insert into organization values ('org_000000000001', 1, 'Example', 0);
-             insert into outbox values ('org_000000000001', 'msg_abc123def456', 1736937000123 * 1048576, 'sms.welcome',
-                                        'usr_1736937000_abc123def');"
+             {rows}",
+            ran.join(", ")
         ),
     );
-    assert_snapshot!(Binary::on(&old).print(["outbox", "list"]), @"msg_1736937000_abc123def	org_000000000001	sms.welcome	usr_1736937000_abc123def	2025-01-15T10:30:00.123Z	owed	0	2025-01-15T10:30:00.123Z");
+    (Binary::on(&old), cluster)
 }

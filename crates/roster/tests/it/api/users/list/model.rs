@@ -131,8 +131,16 @@ fn readable(key: Role) -> Vec<Role> {
     }
 }
 
+/// As names are folded, of the letters that these people have.
 fn folded(text: &str) -> String {
-    text.chars().flat_map(char::to_lowercase).map(|c| if c == 'ς' { 'σ' } else { c }).collect()
+    let lower = text.chars().flat_map(char::to_lowercase).filter(|c| !matches!(c, '\'' | '-' | '\u{307}'));
+    let folded = lower.map(|c| match c {
+        'ς' => "σ".to_owned(),
+        'ß' => "ss".to_owned(),
+        'ë' => "e".to_owned(),
+        c => c.to_string(),
+    });
+    folded.collect()
 }
 
 fn digits(text: &str) -> String {
