@@ -122,17 +122,17 @@ fn found(nth: u64) -> Change {
 fn create(nth: u64, organization: OrganizationId) -> anyhow::Result<Change> {
     let person = Person::nth(nth);
     let at = Timestamp::from_millis(Person::created_at(nth));
-    let bad = |_| anyhow::anyhow!("person {nth} is not well-formed");
+    let bad = || anyhow::anyhow!("person {nth} is not well-formed");
     let user = User {
         id: person.id,
-        first_name: PersonName::parse(person.first_name).map_err(bad)?,
-        last_name: PersonName::parse(&person.last_name).map_err(bad)?,
+        first_name: PersonName::parse(person.first_name).map_err(|_| bad())?,
+        last_name: PersonName::parse(&person.last_name).map_err(|_| bad())?,
         email: Some(Email::parse(&person.email).map_err(|_| anyhow::anyhow!("not an e-mail: {}", person.email))?),
         role: if people::is_hidden(nth) { Role::HippAdmin } else { person.role },
-        phone: Some(PhoneNumber::parse(&person.phone).map_err(bad)?),
-        npi: Some(NpiNumber::parse(NPI).map_err(bad)?),
+        phone: Some(PhoneNumber::parse(&person.phone).map_err(|_| bad())?),
+        npi: Some(NpiNumber::parse(NPI).map_err(|_| bad())?),
         should_send_sms: true,
-        recertification: Some(RecertificationDate::parse(RECERTIFICATION).map_err(bad)?),
+        recertification: Some(RecertificationDate::parse(RECERTIFICATION).map_err(|_| bad())?),
         demographics: Demographics::default(),
         created_at: at,
     };

@@ -36,6 +36,9 @@ impl Code {
     }
 }
 
+/// Characters of what was sent that a message repeats at most.
+const MOST_REPEATED: usize = 100;
+
 /// What is wrong with one value, wherever it stood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flaw {
@@ -71,9 +74,14 @@ impl Flaw {
         Self::new(Code::TooBig, format!("String must contain at most {maximum} character(s)"))
     }
 
-    /// A string that is none of `options`.
+    /// A string that is none of `options`. Of a long one only the beginning is repeated: zod repeats all of it, and an
+    /// answer would be as large as what was sent.
     pub fn not_one_of(options: &str, received: &str) -> Self {
-        Self::new(Code::InvalidEnumValue, format!("Invalid enum value. Expected {options}, received '{received}'"))
+        let (begins, rest) = match received.char_indices().nth(MOST_REPEATED) {
+            Some((end, _)) => (&received[..end], "…"),
+            None => (received, ""),
+        };
+        Self::new(Code::InvalidEnumValue, format!("Invalid enum value. Expected {options}, received '{begins}{rest}'"))
     }
 
     /// A string of the wrong form.
@@ -89,6 +97,13 @@ impl Flaw {
     /// Says where it stood.
     pub fn at<'a>(self, path: impl IntoIterator<Item = &'a str>) -> Issue {
         Issue { code: self.code, message: self.message, path: path.into_iter().map(str::to_owned).collect() }
+    }
+}
+
+/// Where several things can be wrong with one value, one may be.
+impl From<Flaw> for Vec<Flaw> {
+    fn from(flaw: Flaw) -> Self {
+        vec![flaw]
     }
 }
 

@@ -36,14 +36,9 @@ impl std::fmt::Debug for Term {
 
 impl Terms {
     /// Splits a search at white space. Nothing but white space is no term: everybody is found.
-    pub fn parse(text: &str) -> Result<Self, Flaw> {
-        if text::utf16_len(text) > MAX {
-            return Err(Flaw::too_long(MAX));
-        }
+    pub fn parse(text: &str) -> Result<Self, Vec<Flaw>> {
         let spaces_out = text.replace(text::is_js_space, " ");
-        if text::has_control(&spaces_out) {
-            return Err(Flaw::control_characters());
-        }
+        text::verbatim(&spaces_out, MAX)?;
         Ok(Self(spaces_out.split(' ').filter_map(Term::new).collect()))
     }
 

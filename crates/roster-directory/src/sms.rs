@@ -23,14 +23,18 @@ impl Template {
     pub const MAX: usize = 480;
 
     /// Checks a text: 1 to 480 units, on one line, with no other braces than those of its fields.
-    pub fn parse(text: &str) -> Result<Self, Flaw> {
+    pub fn parse(text: &str) -> Result<Self, Vec<Flaw>> {
         let text = text::line(text, Self::MAX)?;
         let mut rest = text;
         while let Some(at) = rest.find(['{', '}']) {
             let field = rest[at..].strip_prefix('{').and_then(|rest| rest.split_once('}'));
             match field {
                 Some(("organization" | "firstName", after)) => rest = after,
-                _ => return Err(Flaw::new(Code::Custom, "Fields are {organization} and {firstName}, and no others")),
+                _ => {
+                    return Err(
+                        Flaw::new(Code::Custom, "Fields are {organization} and {firstName}, and no others").into()
+                    );
+                }
             }
         }
         Ok(Self(text.into()))
@@ -64,9 +68,9 @@ impl Default for Template {
 }
 
 impl std::str::FromStr for Template {
-    type Err = Flaw;
+    type Err = Vec<Flaw>;
 
-    fn from_str(text: &str) -> Result<Self, Flaw> {
+    fn from_str(text: &str) -> Result<Self, Vec<Flaw>> {
         Self::parse(text)
     }
 }

@@ -21,21 +21,22 @@ pub(crate) fn has_control(text: &str) -> bool {
 }
 
 /// One line: trimmed as JavaScript trims, 1 to `max` UTF-16 units, without control characters.
-pub(crate) fn line(text: &str, max: usize) -> Result<&str, Flaw> {
+pub(crate) fn line(text: &str, max: usize) -> Result<&str, Vec<Flaw>> {
     let text = text.trim_matches(is_js_space);
-    if text.is_empty() { Err(Flaw::too_short(1)) } else { verbatim(text, max) }
+    if text.is_empty() { Err(Flaw::too_short(1).into()) } else { verbatim(text, max) }
 }
 
 /// Text just as it came: 0 to `max` UTF-16 units, without control characters.
-pub(crate) fn verbatim(text: &str, max: usize) -> Result<&str, Flaw> {
+pub(crate) fn verbatim(text: &str, max: usize) -> Result<&str, Vec<Flaw>> {
+    let mut flaws = Vec::new();
     // A UTF-16 unit is at least one byte, so short text needs no count.
     if text.len() > max && utf16_len(text) > max {
-        return Err(Flaw::too_long(max));
+        flaws.push(Flaw::too_long(max));
     }
     if has_control(text) {
-        return Err(Flaw::control_characters());
+        flaws.push(Flaw::control_characters());
     }
-    Ok(text)
+    if flaws.is_empty() { Ok(text) } else { Err(flaws) }
 }
 
 /// A type for text of at most `$max` UTF-16 units that `$check` ([`line`] or [`verbatim`]) lets through.
@@ -51,8 +52,8 @@ macro_rules! text_type {
             /// The most UTF-16 units it may have.
             pub const MAX: usize = $max;
 
-            /// Checks the text, and keeps what is left of it.
-            pub fn parse(text: &str) -> Result<Self, $crate::Flaw> {
+            /// Checks the text, and keeps what is left of it; or says everything that is wrong with it.
+            pub fn parse(text: &str) -> Result<Self, Vec<$crate::Flaw>> {
                 $crate::text::$check(text, Self::MAX).map(Self::from_stored)
             }
 
@@ -68,9 +69,9 @@ macro_rules! text_type {
         }
 
         impl std::str::FromStr for $name {
-            type Err = $crate::Flaw;
+            type Err = Vec<$crate::Flaw>;
 
-            fn from_str(text: &str) -> Result<Self, $crate::Flaw> {
+            fn from_str(text: &str) -> Result<Self, Vec<$crate::Flaw>> {
                 Self::parse(text)
             }
         }

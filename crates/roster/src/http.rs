@@ -4,17 +4,13 @@ mod api;
 mod auth;
 mod docs;
 mod health;
+mod route;
 pub mod serve;
 mod sms;
 
-use std::{
-    convert::Infallible,
-    panic::AssertUnwindSafe,
-    pin::Pin,
-    sync::Arc,
-    sync::atomic::{AtomicBool, Ordering},
-    task::{Context, Poll},
-    time::Instant,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use axum::{
@@ -23,7 +19,7 @@ use axum::{
     routing::{get, post},
 };
 use hyper::{
-    HeaderMap, Method, Request, Response, StatusCode,
+    HeaderMap, Request, Response, StatusCode,
     header::{HeaderName, HeaderValue},
 };
 use roster_directory::audit::RequestId;
@@ -36,7 +32,8 @@ use crate::{
 };
 
 pub use api::openapi;
-pub(crate) use api::{MAX_BYTES, users::new_user};
+pub(crate) use api::{MAX_BYTES, users::new_user, warning::Unknown};
+use route::beside;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -51,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) inbound: Option<Inbound>,
     /// How old the oldest message that is owed may be before it is mentioned.
     pub(crate) outbox_warn: std::time::Duration,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 pub(crate) type AppState = axum::extract::State<Arc<Shared>>;
@@ -60,7 +58,6 @@ pub(crate) type AppState = axum::extract::State<Arc<Shared>>;
 pub struct Face {
     router: Router,
     shared: Arc<Shared>,
-    metrics: Arc<Metrics>,
 }
 
 impl Face {
@@ -74,20 +71,21 @@ impl Face {
             draining: AtomicBool::new(false),
             inbound: deliveries.inbound()?,
             outbox_warn: deliveries.outbox_warn,
+            metrics,
         });
         let router = Router::new()
             .nest("/api/v1", api::routes())
-            .route("/sms/inbound", post(sms::inbound))
-            .route("/openapi.json", get(docs::openapi))
-            .route("/docs", get(docs::redirect))
-            .route("/docs/", get(docs::page))
-            .route("/docs/{file}", get(docs::asset))
-            .route("/healthz", get(health::live))
-            .route("/readyz", get(health::ready))
-            .fallback(api::error::not_found)
-            .method_not_allowed_fallback(api::error::wrong_method)
+            .route("/sms/inbound", post(beside(Route::SmsInbound, sms::inbound)))
+            .route("/openapi.json", get(beside(Route::Document, docs::openapi)))
+            .route("/docs", get(beside(Route::Document, docs::redirect)))
+            .route("/docs/", get(beside(Route::Document, docs::page)))
+            .route("/docs/{file}", get(beside(Route::Document, docs::asset)))
+            .route("/healthz", get(beside(Route::Health, health::live)))
+            .route("/readyz", get(beside(Route::Health, health::ready)))
+            .fallback(beside(Route::Other, api::error::not_found))
+            .method_not_allowed_fallback(beside(Route::Other, api::error::wrong_method))
             .with_state(shared.clone());
-        Ok(Self { router, shared, metrics })
+        Ok(Self { router, shared })
     }
 
     /// The app behind it.
@@ -100,78 +98,24 @@ impl Face {
         self.shared.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Answers one request: every answer carries the request's id, is counted, and a panic is a 500.
+    /// Answers one request. Every answer carries the request's id.
     pub async fn answer(&self, mut request: Request<Body>) -> Response<Body> {
-        let started = Instant::now();
-        let route = route_of(request.method(), request.uri().path());
         let id = request_id(request.headers()).unwrap_or_else(|| self.shared.app.ids().request());
         request.extensions_mut().insert(id);
-
         let mut router = self.router.clone();
-        let answered = CatchPanic(router.call(request)).await;
-        let mut response = match answered {
-            Ok(Ok(response)) => response,
-            Ok(Err(never)) => match never {},
-            Err(Panicked) => {
-                tracing::error!(request.id = id.as_str(), "a handler panicked on request {}", id.as_str());
-                api::error::unexpected()
-            }
+        let mut response = match router.call(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
         };
         if let Ok(value) = HeaderValue::from_str(id.as_str()) {
             response.headers_mut().insert(X_REQUEST_ID, value);
         }
-
-        let took = started.elapsed();
-        self.metrics.answered(route, response.status().as_u16(), took);
-        tracing::debug!(
-            request.id = id.as_str(),
-            route = ?route,
-            status = response.status().as_u16(),
-            microseconds = took.as_micros() as u64,
-            "answered request {}",
-            id.as_str()
-        );
         response
     }
 }
 
 fn request_id(headers: &HeaderMap) -> Option<RequestId> {
     RequestId::parse(headers.get(X_REQUEST_ID)?.to_str().ok()?)
-}
-
-fn route_of(method: &Method, path: &str) -> Route {
-    match path.strip_prefix("/api/v1/users") {
-        Some("") if method == Method::POST => Route::CreateUser,
-        Some("") => Route::ListUsers,
-        Some(rest) if rest.starts_with('/') => Route::GetUser,
-        _ => match path {
-            "/api/v1/me" => Route::Me,
-            "/healthz" | "/readyz" => Route::Health,
-            "/openapi.json" => Route::Document,
-            path if path.starts_with("/docs") => Route::Document,
-            _ => Route::Other,
-        },
-    }
-}
-
-struct Panicked;
-
-/// Turns a panic while polling into a value; the panic hook has already reported where it was.
-struct CatchPanic<F>(F);
-
-impl<F> Future for CatchPanic<F>
-where
-    F: Future<Output = Result<Response<Body>, Infallible>> + Unpin,
-{
-    type Output = Result<Result<Response<Body>, Infallible>, Panicked>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let inner = Pin::new(&mut self.0);
-        match std::panic::catch_unwind(AssertUnwindSafe(|| inner.poll(context))) {
-            Ok(poll) => poll.map(Ok),
-            Err(_) => Poll::Ready(Err(Panicked)),
-        }
-    }
 }
 
 /// The answer of a request that could not be read: a status and its JSON.

@@ -57,23 +57,44 @@ fn words_of(panic: &(dyn Any + Send)) -> &'static str {
     panic.downcast_ref::<&'static str>().copied().unwrap_or("what it says may be somebody's, and is not logged")
 }
 
-/// The parts of the surface that are told apart in metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
-#[expect(missing_docs, reason = "each says itself")]
-pub enum Route {
+/// Makes [`Route`], and a list of all of it.
+macro_rules! routes {
+    ($($name:ident),* $(,)?) => {
+        /// The parts of the surface that are told apart in metrics: of the API each operation.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+        #[expect(missing_docs, reason = "each says itself")]
+        pub enum Route {
+            $($name),*
+        }
+
+        impl Route {
+            const ALL: [Route; [$(stringify!($name)),*].len()] = [$(Route::$name),*];
+        }
+    };
+}
+
+routes!(
     CreateUser,
     ListUsers,
     GetUser,
-    Me,
+    GetMe,
+    ListEvents,
+    CreateWebhook,
+    ListWebhooks,
+    GetWebhook,
+    DeleteWebhook,
+    PauseWebhook,
+    ResumeWebhook,
+    RotateWebhook,
+    TestWebhook,
+    ReplayEvent,
+    ListDeliveries,
+    GetDelivery,
+    SmsInbound,
     Document,
     Health,
     Other,
-}
-
-impl Route {
-    const ALL: [Route; 7] =
-        [Route::CreateUser, Route::ListUsers, Route::GetUser, Route::Me, Route::Document, Route::Health, Route::Other];
-}
+);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RouteLabel {

@@ -28,32 +28,38 @@ pub struct NewWebhook {
 pub struct EventPage {
     /// The events that the caller may see, in their order.
     pub events: Vec<(EventId, Event)>,
-    /// The last event looked at, seen or not: where to go on. `None` if there was none.
-    pub last: Option<EventId>,
-    /// Whether there may be more already.
-    pub is_full: bool,
+    /// The last event looked at, whether or not the caller may see it, if there are more after it.
+    pub goes_on_after: Option<EventId>,
 }
 
 impl App {
-    /// Events after this one, or from the first; at most `limit` are looked at.
+    /// Events after this one, which must be there, or from the first; at most `limit` are looked at.
     ///
     /// Of users, the caller sees events of those it may read; of anything else, only who may manage webhooks does.
     pub async fn events(&self, caller: &Caller, after: Option<EventId>, limit: u32) -> Result<EventPage, Error> {
         let organization = caller.organization();
         let after = match after {
-            Some(id) => id.number_in(organization).ok_or(Error::NotFound)?,
+            Some(id) => id.number_in(organization).filter(|number| *number > 0).ok_or(Error::NotFound)?,
             None => 0,
         };
-        let found = self.store.events(organization, after, limit).await?;
+        // From the event itself on: one that is not there leads nowhere. And one more, which says whether there is more.
+        let seen = u32::from(after > 0);
+        let mut found = self.store.events(organization, after.saturating_sub(1), seen + limit + 1).await?;
+        if after > 0 && found.first().is_none_or(|event| event.number != after) {
+            return Err(Error::NotFound);
+        }
+        found.drain(..seen as usize);
+        let goes_on = found.len() > limit as usize;
+        found.truncate(limit as usize);
         let last = found.last().map(|event| EventId::new(organization, event.number));
-        let is_full = found.len() as u64 == u64::from(limit);
+        let goes_on_after = last.filter(|_| goes_on);
         let may_see = |event: &Event| match event.role {
             Some(role) => caller.identity.may_read.contains(role),
             None => caller.may_manage().is_ok(),
         };
         let events = found.into_iter().filter(may_see);
         let events = events.map(|event| (EventId::new(organization, event.number), event)).collect();
-        Ok(EventPage { events, last, is_full })
+        Ok(EventPage { events, goes_on_after })
     }
 
     /// Makes a webhook. It hears of what happens from now on.

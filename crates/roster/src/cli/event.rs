@@ -15,20 +15,20 @@ pub(super) enum EventCommand {
         org: OrganizationId,
         /// Only those after this one, evt_…
         #[arg(long, value_name = "ID")]
-        after: Option<EventId>,
+        cursor: Option<EventId>,
         /// How many at most
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-        limit: u32,
+        page_size: u32,
     },
 }
 
 impl EventCommand {
     pub(super) async fn run(self, app: &App) -> anyhow::Result<()> {
-        let EventCommand::List { org, after, limit } = self;
+        let EventCommand::List { org, cursor, page_size } = self;
         let caller = operator_of(app, org).await?;
-        let page = app.events(&caller, after, limit).await;
+        let page = app.events(&caller, cursor, page_size).await;
         let missing =
-            || format!("the organization has no event {}", after.map(|id| id.to_string()).unwrap_or_default());
+            || format!("the organization has no event {}", cursor.map(|id| id.to_string()).unwrap_or_default());
         for (id, event) in found(page, missing)?.events {
             row([&event.at, &event.action.as_str(), &event.target, &id])?;
         }

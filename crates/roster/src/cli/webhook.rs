@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use roster_directory::{
-    EventId, OrganizationId, Webhook, WebhookId,
+    EventId, MessageId, OrganizationId, Webhook, WebhookId,
     audit::Action,
     outbox::{Content, State},
     webhook::{Description, WebhookUrl},
@@ -61,7 +61,10 @@ pub(super) enum WebhookCommand {
         state: Option<State>,
         /// How many at most
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-        limit: u32,
+        page_size: u32,
+        /// Only those older than this delivery, msg_…
+        #[arg(long, value_name = "ID")]
+        cursor: Option<MessageId>,
     },
     /// Tell a webhook of an event once more; the delivery's id is the last word printed
     Replay {
@@ -125,10 +128,10 @@ impl WebhookCommand {
                 let message = found(app.test_webhook(&caller, id).await, || missing(id))?;
                 say(format_args!("created delivery {message}"))?;
             }
-            WebhookCommand::Deliveries { one: One { org, id }, state, limit } => {
+            WebhookCommand::Deliveries { one: One { org, id }, state, page_size, cursor } => {
                 let caller = operator_of(app, org).await?;
-                let filter = Filter { state, ..Filter::default() };
-                let deliveries = found(app.deliveries(&caller, id, filter, limit).await, || missing(id))?;
+                let filter = Filter { state, before: cursor, ..Filter::default() };
+                let deliveries = found(app.deliveries(&caller, id, filter, page_size).await, || missing(id))?;
                 for stored in deliveries {
                     let content = stored.message.content;
                     let event = match content {

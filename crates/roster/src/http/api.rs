@@ -8,6 +8,7 @@ mod openapi;
 mod params;
 mod role;
 pub(crate) mod users;
+pub(super) mod warning;
 mod webhooks;
 
 use std::sync::Arc;
@@ -21,29 +22,47 @@ use axum::{
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{Shared, json_headers};
+use super::{Shared, json_headers, route::route};
+use crate::telemetry::Route;
 
 pub(crate) use body::MAX_BYTES;
 pub use openapi::openapi;
+pub(super) use params::unknown as unknown_parameters;
 
+use params::PIECE;
 use webhooks::deliveries;
 
 /// Everything below `/api/v1`.
 pub(crate) fn routes() -> Router<Arc<Shared>> {
     Router::new()
-        .route("/users", post(users::create_user).get(users::list_users))
-        .route("/users/{publicId}", get(users::get_user))
-        .route("/me", get(me::get_me))
-        .route("/events", get(events::list_events))
-        .route("/webhooks", post(webhooks::create_webhook).get(webhooks::list_webhooks))
-        .route("/webhooks/{publicId}", get(webhooks::get_webhook).delete(webhooks::delete_webhook))
-        .route("/webhooks/{publicId}/pause", post(webhooks::pause_webhook))
-        .route("/webhooks/{publicId}/resume", post(webhooks::resume_webhook))
-        .route("/webhooks/{publicId}/rotate", post(webhooks::rotate_webhook))
-        .route("/webhooks/{publicId}/test", post(deliveries::test_webhook))
-        .route("/webhooks/{publicId}/replay", post(deliveries::replay_event))
-        .route("/webhooks/{publicId}/deliveries", get(deliveries::list_deliveries))
-        .route("/webhooks/{publicId}/deliveries/{deliveryId}", get(deliveries::get_delivery))
+        .route(
+            "/users",
+            post(route(Route::CreateUser, users::create_user))
+                .get(route(Route::ListUsers, users::list_users).taking(&users::PARAMETERS)),
+        )
+        .route("/users/{publicId}", get(route(Route::GetUser, users::get_user)))
+        .route("/me", get(route(Route::GetMe, me::get_me)))
+        .route("/events", get(route(Route::ListEvents, events::list_events).taking(&PIECE)))
+        .route(
+            "/webhooks",
+            post(route(Route::CreateWebhook, webhooks::create_webhook))
+                .get(route(Route::ListWebhooks, webhooks::list_webhooks).taking(&PIECE)),
+        )
+        .route(
+            "/webhooks/{publicId}",
+            get(route(Route::GetWebhook, webhooks::get_webhook))
+                .delete(route(Route::DeleteWebhook, webhooks::delete_webhook)),
+        )
+        .route("/webhooks/{publicId}/pause", post(route(Route::PauseWebhook, webhooks::pause_webhook)))
+        .route("/webhooks/{publicId}/resume", post(route(Route::ResumeWebhook, webhooks::resume_webhook)))
+        .route("/webhooks/{publicId}/rotate", post(route(Route::RotateWebhook, webhooks::rotate_webhook)))
+        .route("/webhooks/{publicId}/test", post(route(Route::TestWebhook, deliveries::test_webhook)))
+        .route("/webhooks/{publicId}/replay", post(route(Route::ReplayEvent, deliveries::replay_event)))
+        .route(
+            "/webhooks/{publicId}/deliveries",
+            get(route(Route::ListDeliveries, deliveries::list_deliveries).taking(&deliveries::PARAMETERS)),
+        )
+        .route("/webhooks/{publicId}/deliveries/{deliveryId}", get(route(Route::GetDelivery, deliveries::get_delivery)))
 }
 
 pub(crate) fn json(body: &impl Serialize) -> Response {

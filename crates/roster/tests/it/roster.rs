@@ -32,6 +32,7 @@ static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
 /// The server under test.
 pub(crate) struct Roster {
     face: Face,
+    metrics: Arc<Metrics>,
     _dir: TempDir,
 }
 
@@ -76,12 +77,18 @@ impl Roster {
         let store = opened.expect("a database");
         let Flags { server, deliveries } = Flags::parse_from(["roster"].iter().chain(flags));
         let app = Arc::new(App::new(store, Clock::at(NOW), Ids::Counted(ids_after.into())));
-        let face = Face::new(app, &server, &deliveries, Arc::new(Metrics::new())).expect("a face");
-        Self { face, _dir: dir }
+        let metrics = Arc::new(Metrics::new());
+        let face = Face::new(app, &server, &deliveries, metrics.clone()).expect("a face");
+        Self { face, metrics, _dir: dir }
     }
 
     pub(crate) fn app(&self) -> &App {
         self.face.app()
+    }
+
+    /// What was counted, as Prometheus reads it.
+    pub(crate) fn metrics(&self) -> String {
+        self.metrics.render()
     }
 
     /// Moves the clock.

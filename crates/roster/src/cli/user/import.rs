@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     app::{App, Caller, Created, Error},
-    http::{self, MAX_BYTES},
+    http::{self, MAX_BYTES, Unknown},
 };
 
 /// Creates under way at once, and so the most that one commit carries.
@@ -47,6 +47,8 @@ struct Row {
     line: u64,
     /// `None`: it was only checked.
     outcome: Result<Option<Created>, Error>,
+    /// Names in it that are no fields.
+    unknown: Unknown,
 }
 
 impl Import {
@@ -66,7 +68,8 @@ impl Import {
                     Err(error) => stopped = Some(error),
                 }
             }
-            let Some(Row { line, outcome }) = under_way.next().await else { break };
+            let Some(Row { line, outcome, unknown }) = under_way.next().await else { break };
+            ignored(&unknown).for_each(|what| note(format_args!("line {line}: warning: {what}")));
             match outcome {
                 Ok(created) => {
                     good += 1;
@@ -106,13 +109,21 @@ impl Import {
     }
 
     async fn take(&self, app: &App, caller: &Caller, line: u64, body: Vec<u8>) -> Row {
-        let outcome = match http::new_user(&body).map_err(Error::Invalid) {
+        let (new, unknown) = http::new_user(&body);
+        let outcome = match new.map_err(Error::Invalid) {
             Err(error) => Err(error),
             Ok(_) if self.check => Ok(None),
             Ok(new) => app.create_user(caller, new).await.map(Some),
         };
-        Row { line, outcome }
+        Row { line, outcome, unknown }
     }
+}
+
+/// What of a line was passed over: a mistyped name loses everything that stands under it.
+fn ignored(unknown: &Unknown) -> impl Iterator<Item = String> {
+    let named = unknown.named().iter().map(|name| format!("there is no field {name}; ignored"));
+    let more = Some(unknown.more()).filter(|more| *more > 0);
+    named.chain(more.map(|more| format!("more names are no fields ({more}); ignored")))
 }
 
 /// The lines of a file that have something on them, each with its number.

@@ -1,8 +1,8 @@
 //! JSON bodies, read once, with what JavaScript's `JSON.parse` and zod would see in them.
 //!
 //! serde's derived structs take an array for an object and refuse a key that stands twice; JavaScript does the reverse on
-//! both. So a body is read field by field: of each key the last value counts, keys nobody asked for are passed over, and
-//! a value of the wrong type is remembered as that rather than refused.
+//! both. So a body is read field by field: of each key the last value counts, keys nobody asked for are passed over and
+//! remembered by name, and a value of the wrong type is remembered as that rather than refused.
 
 use std::{borrow::Cow, fmt};
 
@@ -15,19 +15,22 @@ use hyper::{
     header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap},
 };
 use roster_directory::{Flaw, Issue, issue::Code};
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
-use super::super::Shared;
-use super::error::Refusal;
+use super::{super::Shared, error::Refusal, warning::Unknown};
 
 /// The most bytes a body may have.
 pub(crate) const MAX_BYTES: usize = 64 * 1024;
 
-/// The bytes of a body that says it is JSON.
+/// Elements of an array that are kept. No field takes more of them; the others are only counted.
+const MOST_ELEMENTS: usize = 100;
+
+/// The bytes of a body that says it is JSON. To send none is to send `undefined`, whatever the media type says.
 pub(crate) struct JsonBody(pub(crate) Bytes);
 
 /// A body that says nothing: none at all, or an object, whose fields are passed over. What is sent must be JSON.
-pub(crate) struct NoFields;
+pub(crate) struct NoFields(pub(crate) Unknown);
 
 impl FromRequest<std::sync::Arc<Shared>> for NoFields {
     type Rejection = Refusal;
@@ -36,14 +39,9 @@ impl FromRequest<std::sync::Arc<Shared>> for NoFields {
         request: Request<axum::body::Body>,
         shared: &std::sync::Arc<Shared>,
     ) -> Result<Self, Refusal> {
-        if request.body().is_end_stream() {
-            return Ok(Self);
-        }
-        let JsonBody(body) = JsonBody::from_request(request, shared).await?;
-        if !body.is_empty() {
-            Fields::read(&body, &[])?;
-        }
-        Ok(Self)
+        let body = read(request, shared).await?;
+        let unknown = if body.is_empty() { Unknown::default() } else { Fields::read(&body, &[])?.unknown };
+        Ok(Self(unknown))
     }
 }
 
@@ -54,20 +52,29 @@ impl FromRequest<std::sync::Arc<Shared>> for JsonBody {
         request: Request<axum::body::Body>,
         shared: &std::sync::Arc<Shared>,
     ) -> Result<Self, Refusal> {
-        if !is_plain_json(request.headers()) {
-            return Err(Refusal::NotJson);
-        }
-        let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        if announced.is_some_and(|bytes: u64| bytes > MAX_BYTES as u64) {
-            return Err(Refusal::TooLarge);
-        }
-        let body = Limited::new(request.into_body(), MAX_BYTES).collect();
-        match tokio::time::timeout(shared.read_timeout, body).await {
-            Ok(Ok(body)) => Ok(Self(body.to_bytes())),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge),
-            Ok(Err(_)) => Err(Refusal::Truncated),
-            Err(_) => Err(Refusal::TooSlow),
-        }
+        let body = read(request, shared).await?;
+        if body.is_empty() { Err(vec![Flaw::required().at([])].into()) } else { Ok(Self(body)) }
+    }
+}
+
+/// The bytes of a body; none if there is none.
+async fn read(request: Request<axum::body::Body>, shared: &Shared) -> Result<Bytes, Refusal> {
+    if request.body().is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    if !is_plain_json(request.headers()) {
+        return Err(Refusal::NotJson);
+    }
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|bytes: u64| bytes > MAX_BYTES as u64) {
+        return Err(Refusal::TooLarge);
+    }
+    let body = Limited::new(request.into_body(), MAX_BYTES).collect();
+    match tokio::time::timeout(shared.read_timeout, body).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge),
+        Ok(Err(_)) => Err(Refusal::Truncated),
+        Err(_) => Err(Refusal::TooSlow),
     }
 }
 
@@ -88,11 +95,34 @@ pub(crate) enum Value<'a> {
     Boolean(bool),
     Number,
     String(Cow<'a, str>),
-    Array(Vec<Value<'a>>),
+    Array(Elements<'a>),
     Object,
 }
 
-impl Value<'_> {
+impl<'a> Value<'a> {
+    /// What well-formed JSON says. A number has no value here, so none is too large; of an object, and of an array in an
+    /// array, nothing but the type matters, so no depth is too deep. An error: a string with half a surrogate pair.
+    fn of(json: &'a RawValue) -> Result<Self, serde_json::Error> {
+        match json.get().as_bytes() {
+            [b'[', ..] => serde_json::from_str(json.get()).map(Value::Array),
+            _ => Self::of_element(json),
+        }
+    }
+
+    fn of_element(json: &'a RawValue) -> Result<Self, serde_json::Error> {
+        let json = json.get();
+        Ok(match json.as_bytes() {
+            [b'n', ..] => Value::Null,
+            [b't', ..] => Value::Boolean(true),
+            [b'f', ..] => Value::Boolean(false),
+            [b'[', ..] => Value::Array(Elements::default()),
+            [b'{', ..] => Value::Object,
+            [b'"', ..] if json.contains('\\') => Value::String(serde_json::from_str::<Text<'_>>(json)?.0),
+            [b'"', text @ .., b'"'] => Value::String(Cow::Borrowed(&json[1..=text.len()])),
+            _ => Value::Number,
+        })
+    }
+
     /// What zod calls its type.
     fn type_name(&self) -> &'static str {
         match self {
@@ -115,8 +145,49 @@ impl Value<'_> {
     }
 }
 
-/// The fields of an object, in the order they were asked for: `N` values.
-pub(crate) struct Fields<'a, const N: usize>(pub(crate) [Value<'a>; N]);
+/// The elements of an array, as far as somebody may want to know them.
+#[derive(Debug, Default)]
+pub(crate) struct Elements<'a> {
+    first: Vec<Value<'a>>,
+    count: usize,
+}
+
+impl<'a> Deserialize<'a> for Elements<'a> {
+    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ElementsVisitor;
+
+        impl<'a> Visitor<'a> for ElementsVisitor {
+            type Value = Elements<'a>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array")
+            }
+
+            fn visit_seq<A: SeqAccess<'a>>(self, mut seq: A) -> Result<Elements<'a>, A::Error> {
+                let mut elements = Elements::default();
+                while elements.first.len() < MOST_ELEMENTS {
+                    let Some(json) = seq.next_element()? else { return Ok(elements) };
+                    elements.first.push(Value::of_element(json).map_err(A::Error::custom)?);
+                    elements.count += 1;
+                }
+                while seq.next_element::<IgnoredAny>()?.is_some() {
+                    elements.count += 1;
+                }
+                Ok(elements)
+            }
+        }
+
+        deserializer.deserialize_seq(ElementsVisitor)
+    }
+}
+
+/// The fields of an object.
+pub(crate) struct Fields<'a, const N: usize> {
+    /// In the order they were asked for.
+    pub(crate) values: [Value<'a>; N],
+    /// The others.
+    pub(crate) unknown: Unknown,
+}
 
 impl<'a, const N: usize> Fields<'a, N> {
     /// Reads an object, and of it the fields called `names`.
@@ -124,147 +195,70 @@ impl<'a, const N: usize> Fields<'a, N> {
         let not_json = || vec![Flaw::new(Code::Custom, "Request body is not valid JSON").at([])];
         // serde_json checks UTF-8 only in the strings it keeps.
         let text = std::str::from_utf8(body).map_err(|_| not_json())?;
+        // `Request.json()` passes over a byte order mark (WHATWG Encoding, "UTF-8 decode").
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut json = serde_json::Deserializer::from_str(text);
-        let root = json.deserialize_any(RootVisitor { names }).map_err(|_| not_json())?;
-        json.end().map_err(|_| not_json())?;
-        root.map(Self).map_err(|other| vec![other.but_expected("object").at([])])
+        if text.trim_ascii_start().starts_with('{') {
+            let fields = json.deserialize_map(Root { names }).and_then(|fields| json.end().map(|()| fields));
+            return fields.map_err(|_| not_json());
+        }
+        let other: &RawValue = serde_json::from_str(text).map_err(|_| not_json())?;
+        let other = Value::of_element(other).map_err(|_| not_json())?;
+        Err(vec![other.but_expected("object").at([])])
     }
 }
 
-struct RootVisitor<const N: usize> {
+/// The object that is a body.
+struct Root<const N: usize> {
     names: &'static [&'static str; N],
 }
 
-/// What stands at the root: an object's fields, or something else.
-impl<'a, const N: usize> Visitor<'a> for RootVisitor<N> {
-    type Value = Result<[Value<'a>; N], Value<'a>>;
+impl<'a, const N: usize> Visitor<'a> for Root<N> {
+    type Value = Fields<'a, N>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
+        f.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut fields = std::array::from_fn(|_| Value::Missing);
-        while let Some(key) = map.next_key::<Key<'_>>()? {
+        let mut fields = Fields { values: std::array::from_fn(|_| Value::Missing), unknown: Unknown::default() };
+        while let Some(key) = map.next_key::<Text<'_>>()? {
             match self.names.iter().position(|name| *name == key.0) {
-                Some(place) => fields[place] = map.next_value()?,
-                None => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        Ok(Ok(fields))
-    }
-
-    fn visit_seq<A: SeqAccess<'a>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Err(Value::Array(Vec::new())))
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Err(Value::Null))
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(Err(Value::Boolean(value)))
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(Err(Value::Number))
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(Err(Value::Number))
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Err(Value::Number))
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
-        Ok(Err(Value::String(Cow::Borrowed(""))))
-    }
-}
-
-/// A key of an object, borrowed where it has no escapes.
-struct Key<'a>(Cow<'a, str>);
-
-impl<'a> Deserialize<'a> for Key<'a> {
-    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
-        struct KeyVisitor;
-
-        impl<'a> Visitor<'a> for KeyVisitor {
-            type Value = Key<'a>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-
-            fn visit_borrowed_str<E>(self, key: &'a str) -> Result<Key<'a>, E> {
-                Ok(Key(Cow::Borrowed(key)))
-            }
-
-            fn visit_str<E>(self, key: &str) -> Result<Key<'a>, E> {
-                Ok(Key(Cow::Owned(key.to_owned())))
-            }
-        }
-
-        deserializer.deserialize_str(KeyVisitor)
-    }
-}
-
-impl<'a> Deserialize<'a> for Value<'a> {
-    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ValueVisitor;
-
-        impl<'a> Visitor<'a> for ValueVisitor {
-            type Value = Value<'a>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("JSON")
-            }
-
-            fn visit_unit<E>(self) -> Result<Value<'a>, E> {
-                Ok(Value::Null)
-            }
-
-            fn visit_bool<E>(self, value: bool) -> Result<Value<'a>, E> {
-                Ok(Value::Boolean(value))
-            }
-
-            fn visit_i64<E>(self, _: i64) -> Result<Value<'a>, E> {
-                Ok(Value::Number)
-            }
-
-            fn visit_u64<E>(self, _: u64) -> Result<Value<'a>, E> {
-                Ok(Value::Number)
-            }
-
-            fn visit_f64<E>(self, _: f64) -> Result<Value<'a>, E> {
-                Ok(Value::Number)
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'a str) -> Result<Value<'a>, E> {
-                Ok(Value::String(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Value<'a>, E> {
-                Ok(Value::String(Cow::Owned(text.to_owned())))
-            }
-
-            fn visit_seq<A: SeqAccess<'a>>(self, mut seq: A) -> Result<Value<'a>, A::Error> {
-                let mut elements = Vec::new();
-                while let Some(element) = seq.next_element()? {
-                    elements.push(element);
+                Some(place) => fields.values[place] = Value::of(map.next_value()?).map_err(A::Error::custom)?,
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                    fields.unknown.add(&key.0);
                 }
-                Ok(Value::Array(elements))
+            }
+        }
+        Ok(fields)
+    }
+}
+
+/// A string, borrowed where it has no escapes.
+struct Text<'a>(Cow<'a, str>);
+
+impl<'a> Deserialize<'a> for Text<'a> {
+    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+
+        impl<'a> Visitor<'a> for TextVisitor {
+            type Value = Text<'a>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
             }
 
-            fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Value<'a>, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Value::Object)
+            fn visit_borrowed_str<E>(self, text: &'a str) -> Result<Text<'a>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Text<'a>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
             }
         }
 
-        deserializer.deserialize_any(ValueVisitor)
+        deserializer.deserialize_str(TextVisitor)
     }
 }
 
@@ -276,48 +270,34 @@ pub(crate) struct Check {
 
 impl Check {
     /// A string that must be there.
-    pub(crate) fn required<T>(
+    pub(crate) fn required<T, E: Into<Vec<Flaw>>>(
         &mut self,
         field: &'static str,
         value: &Value<'_>,
-        parse: impl FnOnce(&str) -> Result<T, Flaw>,
+        parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
         match value {
-            Value::String(text) => self.keep([field], parse(text)),
+            Value::String(text) => match parse(text) {
+                Ok(parsed) => Some(parsed),
+                Err(flaws) => {
+                    self.issues.extend(flaws.into().into_iter().map(|flaw| flaw.at([field])));
+                    None
+                }
+            },
             other => self.flaw(&[field], other.but_expected("string")),
         }
     }
 
     /// A string that may be left out.
-    pub(crate) fn optional<T>(
+    pub(crate) fn optional<T, E: Into<Vec<Flaw>>>(
         &mut self,
         field: &'static str,
         value: &Value<'_>,
-        parse: impl FnOnce(&str) -> Result<T, Flaw>,
+        parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
         match value {
             Value::Missing => None,
             value => self.required(field, value, parse),
-        }
-    }
-
-    /// A string that may be left out, with which several things can be wrong at once.
-    pub(crate) fn optional_with_flaws<T>(
-        &mut self,
-        field: &'static str,
-        value: &Value<'_>,
-        parse: impl FnOnce(&str) -> Result<T, Vec<Flaw>>,
-    ) -> Option<T> {
-        match value {
-            Value::Missing => None,
-            Value::String(text) => match parse(text) {
-                Ok(parsed) => Some(parsed),
-                Err(flaws) => {
-                    self.issues.extend(flaws.into_iter().map(|flaw| flaw.at([field])));
-                    None
-                }
-            },
-            other => self.flaw(&[field], other.but_expected("string")),
         }
     }
 
@@ -331,7 +311,10 @@ impl Check {
     ) -> Option<T> {
         match value {
             Value::Missing => None,
-            Value::String(text) => self.keep([field], find(text).ok_or_else(|| Flaw::not_one_of(options, text))),
+            Value::String(text) => match find(text) {
+                Some(found) => Some(found),
+                None => self.flaw(&[field], Flaw::not_one_of(options, text)),
+            },
             other => self.flaw(&[field], other.but_expected(options)),
         }
     }
@@ -385,32 +368,24 @@ impl Check {
         strings
     }
 
+    /// None of an array that is too long: what its elements are is then no matter.
     fn elements<'v, 'a>(&mut self, field: &'static str, value: &'v Value<'a>, most: usize) -> &'v [Value<'a>] {
-        let elements = match value {
-            Value::Missing => return &[],
-            Value::Array(elements) => elements,
-            other => {
-                self.flaw::<()>(&[field], other.but_expected("array"));
-                return &[];
+        debug_assert!(most <= MOST_ELEMENTS);
+        match value {
+            Value::Missing => {}
+            Value::Array(Elements { first, count }) if *count <= most => return first,
+            Value::Array(_) => {
+                let message = format!("Array must contain at most {most} element(s)");
+                self.flaw::<()>(&[field], Flaw::new(Code::TooBig, message));
             }
-        };
-        if elements.len() > most {
-            let message = format!("Array must contain at most {most} element(s)");
-            self.flaw::<()>(&[field], Flaw::new(Code::TooBig, message));
+            other => drop(self.flaw::<()>(&[field], other.but_expected("array"))),
         }
-        elements
+        &[]
     }
 
     /// `Ok` if nothing was wrong.
     pub(crate) fn finish(self) -> Result<(), Vec<Issue>> {
         if self.issues.is_empty() { Ok(()) } else { Err(self.issues) }
-    }
-
-    fn keep<T>(&mut self, path: [&str; 1], parsed: Result<T, Flaw>) -> Option<T> {
-        match parsed {
-            Ok(parsed) => Some(parsed),
-            Err(flaw) => self.flaw(&path, flaw),
-        }
     }
 
     fn flaw<T>(&mut self, path: &[&str], flaw: Flaw) -> Option<T> {

@@ -12,7 +12,7 @@ use roster_directory::{Flaw, Issue, issue::Code};
 use roster_store::chain;
 use serde::Serialize;
 
-use super::super::plain_json;
+use super::{super::plain_json, warning};
 use crate::app::Error;
 
 /// Why a request gets no answer of its own.
@@ -140,8 +140,12 @@ pub(crate) async fn wrong_method() -> Response<Body> {
     plain_json(StatusCode::METHOD_NOT_ALLOWED, br#"{"error":"Method not allowed"}"#)
 }
 
+/// Issues that are told. How many more there are is said in `Roster-Warning`.
+const MOST_ISSUES: usize = 100;
+
 fn invalid(issues: &[Issue]) -> Response {
-    let details = issues
+    let told = &issues[..issues.len().min(MOST_ISSUES)];
+    let details = told
         .iter()
         .map(|issue| Detail { code: issue.code.as_str(), message: &issue.message, path: &issue.path })
         .collect();
@@ -150,6 +154,9 @@ fn invalid(issues: &[Issue]) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::BAD_REQUEST;
     super::super::json_headers(response.headers_mut());
+    if issues.len() > told.len() {
+        warning::add(response.headers_mut(), &format!("more-issues;count={}", issues.len() - told.len()));
+    }
     response
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use axum::extract::{RawQuery, State};
-use roster_directory::{EventId, Flaw, Issue, audit::Action};
+use roster_directory::{EventId, audit::Action};
 use roster_store::outbox::Event;
 use serde::{Serialize, Serializer};
 use utoipa::{
@@ -15,22 +15,17 @@ use super::{
     super::{AppState, auth::Reader},
     error::ApiResult,
     json,
-    params::{given, one, take, whole_number},
+    params::{PIECE, Piece, given, link_next},
     role::words,
 };
 
-/// The most events, or deliveries, that one answer has.
-pub(super) const MOST: u64 = 100;
-
-/// How many it has unless something else is asked for.
-pub(super) const USUAL: u32 = 25;
-
 /// List events
 ///
-/// The feed of what happened in your organization, oldest first. Send the `cursor` of an answer as `after` the next time:
-/// no event is skipped and none comes twice, whoever writes meanwhile. Of users, you see the events of those whose role
-/// you may read; of everything else, you see events only if you may manage webhooks. An event says what happened to what,
-/// and nothing more of it.
+/// The feed of what happened in your organization, oldest first. Keep the `publicId` of the last event you have seen, and
+/// send it as `cursor` the next time: no event is skipped and none comes twice, whoever writes meanwhile. Where the answer
+/// has a `Link` with `rel="next"`, more is there already. Of users, you see the events of those whose role you may read;
+/// of everything else, you see events only if you may manage webhooks. An event says what happened to what, and nothing
+/// more of it.
 #[utoipa::path(
     get,
     path = "/v1/events",
@@ -38,53 +33,53 @@ pub(super) const USUAL: u32 = 25;
     tag = "events",
     security(("BearerAuth" = [])),
     params(EventParams),
-    responses((status = 200, description = "OK", body = EventList))
+    responses((
+        status = 200, description = "OK", body = EventList, headers((
+            "Link" = String,
+            description = "With `rel=\"next\"` the address of the next events (RFC 8288), where there are more. Follow it \
+                           even where `data` is empty: what you may not see is passed over"
+        ))
+    ))
 )]
 pub(crate) async fn list_events(
     State(shared): AppState,
     Reader(caller): Reader,
     RawQuery(query): RawQuery,
 ) -> ApiResult {
-    let (after, limit) = asked(query.as_deref().unwrap_or_default())?;
-    let page = shared.app.events(&caller, after, limit).await?;
-    let data = page.events.iter().map(|(id, event)| EventBody::of(id, event)).collect();
-    Ok(json(&EventList { data, cursor: page.last.or(after).map(|id| id.to_string()), has_more: page.is_full }))
-}
-
-fn asked(query: &str) -> Result<(Option<EventId>, u32), Vec<Issue>> {
-    let [after, limit] = given(query, &["after", "limit"]);
+    let query = query.as_deref().unwrap_or_default();
     let mut issues = Vec::new();
-    let mut asked = (None, USUAL);
-    let id = one(|text| EventId::parse(text).ok_or(Flaw::malformed("Invalid after format")));
-    take(&mut issues, "after", after, id, |id| asked.0 = Some(id));
-    take(&mut issues, "limit", limit, |text| whole_number(text, MOST), |limit| asked.1 = limit as u32);
-    if issues.is_empty() { Ok(asked) } else { Err(issues) }
+    let Piece { size, after } = Piece::of(given(query, &PIECE), &mut issues, EventId::parse);
+    if !issues.is_empty() {
+        return Err(issues.into());
+    }
+    let page = shared.app.events(&caller, after, size).await?;
+    let data = page.events.iter().map(|(id, event)| EventBody::of(id, event)).collect();
+    let mut response = json(&EventList { data });
+    if let Some(last) = page.goes_on_after {
+        link_next(response.headers_mut(), query, None, last.as_str());
+    }
+    Ok(response)
 }
 
 /// Where in the feed to go on, and how far.
 #[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
 #[expect(dead_code, reason = "it is the schema; values never take this shape")]
 pub(crate) struct EventParams {
-    /// The `cursor` of the answer before; without it, from the first event
-    #[param(pattern = "^evt_[a-z0-9]{12}_[0-9]{12}$")]
-    after: Option<String>,
     /// How many events to look at. Those you may not see are counted and left out
     #[param(minimum = 1, maximum = 100, default = 25)]
-    limit: Option<u32>,
+    page_size: Option<u32>,
+    /// The `publicId` of the last event seen, or what the `Link` of the answer before says; without it, from the first
+    /// event
+    #[param(pattern = "^evt_[a-z0-9]{12}_[0-9]{12}$")]
+    cursor: Option<String>,
 }
 
 /// A piece of the feed.
 #[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct EventList<'a> {
     /// Oldest first. Empty where there is nothing new, or nothing that you may see
     data: Vec<EventBody<'a>>,
-    /// What to send as `after` the next time
-    #[schema(required, pattern = "^evt_[a-z0-9]{12}_[0-9]{12}$")]
-    cursor: Option<String>,
-    /// Whether there may be more already; otherwise ask again later
-    has_more: bool,
 }
 
 /// Something that happened.

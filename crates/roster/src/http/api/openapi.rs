@@ -99,7 +99,7 @@ fn answers_with(path: &str, method: &HttpMethod, status: &str) -> bool {
         // A list may be asked to go on after something that is not there.
         "404" => path.contains('{') || (goes_on(path) && *method == HttpMethod::Get),
         "408" | "413" | "415" => *method == HttpMethod::Post,
-        "400" => path != "/v1/me" && !(path == "/v1/webhooks" && *method == HttpMethod::Get),
+        "400" => path != "/v1/me",
         "403" => path != "/v1/me",
         _ => true,
     }
@@ -107,7 +107,7 @@ fn answers_with(path: &str, method: &HttpMethod, status: &str) -> bool {
 
 /// Whether a list is read piece by piece.
 fn goes_on(path: &str) -> bool {
-    ["/v1/users", "/v1/events"].contains(&path)
+    ["/v1/users", "/v1/events", "/v1/webhooks"].contains(&path)
 }
 
 fn info() -> Info {

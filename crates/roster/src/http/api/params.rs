@@ -2,7 +2,66 @@
 
 use std::borrow::Cow;
 
-use roster_directory::{Flaw, Issue, issue::Code};
+use hyper::{
+    HeaderMap,
+    header::{HeaderValue, LINK},
+};
+use roster_directory::{Flaw, Issue, issue::Code, query::Page};
+
+use super::warning::Unknown;
+
+/// How many of a list one answer has: 1 to 100, 25 unless given.
+pub(super) const PAGE_SIZE: &str = "pageSize";
+
+/// The publicId of the last one seen: a list goes on after it.
+pub(super) const CURSOR: &str = "cursor";
+
+/// What every list can be asked by.
+pub(super) const PIECE: [&str; 2] = [PAGE_SIZE, CURSOR];
+
+/// Which piece of a list is asked for.
+pub(super) struct Piece<Id> {
+    pub(super) size: u32,
+    pub(super) after: Option<Id>,
+}
+
+impl<Id> Piece<Id> {
+    /// Of what was given of [`PIECE`]; adds what is wrong with it.
+    pub(super) fn of(
+        [page_size, cursor]: [Option<Cow<'_, str>>; 2],
+        issues: &mut Vec<Issue>,
+        parse: fn(&str) -> Option<Id>,
+    ) -> Self {
+        let mut piece = Piece { size: Page::default().size, after: None };
+        take(issues, PAGE_SIZE, page_size, size_of_page, |size| piece.size = size);
+        take(issues, CURSOR, cursor, cursor_of(parse), |id| piece.after = Some(id));
+        piece
+    }
+}
+
+/// The names in a query that are none of `known`. Asking costs nothing where there is no query.
+pub(crate) fn unknown(query: Option<&str>, known: &[&str]) -> Unknown {
+    let mut unknown = Unknown::default();
+    for (name, _) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        if !known.contains(&&*name) {
+            unknown.add(&name);
+        }
+    }
+    unknown
+}
+
+/// Says where a list goes on: the same question, after `last` (RFC 8288). Relative to what was asked, so that it leads
+/// right behind a proxy that puts a path before ours.
+pub(super) fn link_next(headers: &mut HeaderMap, query: &str, page: Option<u64>, last: &str) {
+    let mut to = form_urlencoded::Serializer::new(String::with_capacity(query.len() + 64));
+    to.extend_pairs(form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != CURSOR && name != "page"));
+    if let Some(page) = page {
+        to.append_pair("page", &page.to_string());
+    }
+    to.append_pair(CURSOR, last);
+    let link = HeaderValue::try_from(format!("<?{}>; rel=\"next\"", to.finish()));
+    headers.extend(link.ok().map(|link| (LINK, link)));
+}
 
 /// The parameters of these names that were given. Of one that was given twice the last counts.
 pub(super) fn given<'a, const N: usize>(query: &'a str, names: &[&str; N]) -> [Option<Cow<'a, str>>; N] {
@@ -21,23 +80,28 @@ pub(super) fn options<const N: usize>(words: [&str; N]) -> String {
 }
 
 /// Parses a parameter that was given, and sets what it is, or adds what is wrong with it.
-pub(super) fn take<T>(
+pub(super) fn take<T, E: Into<Vec<Flaw>>>(
     issues: &mut Vec<Issue>,
     name: &str,
     given: Option<Cow<'_, str>>,
-    parse: impl FnOnce(&str) -> Result<T, Vec<Flaw>>,
+    parse: impl FnOnce(&str) -> Result<T, E>,
     set: impl FnOnce(T),
 ) {
     match given.as_deref().map(parse) {
         Some(Ok(value)) => set(value),
-        Some(Err(flaws)) => issues.extend(flaws.into_iter().map(|flaw| flaw.at([name]))),
+        Some(Err(flaws)) => issues.extend(flaws.into().into_iter().map(|flaw| flaw.at([name]))),
         None => {}
     }
 }
 
-/// A way to parse with which one thing at most can be wrong.
-pub(super) fn one<T>(parse: impl FnOnce(&str) -> Result<T, Flaw>) -> impl FnOnce(&str) -> Result<T, Vec<Flaw>> {
-    |text| parse(text).map_err(|flaw| vec![flaw])
+/// How a cursor is parsed.
+pub(super) fn cursor_of<Id>(parse: fn(&str) -> Option<Id>) -> impl FnOnce(&str) -> Result<Id, Flaw> {
+    move |text| parse(text).ok_or(Flaw::malformed("Invalid cursor"))
+}
+
+/// How a `pageSize` is parsed.
+pub(super) fn size_of_page(text: &str) -> Result<u32, Vec<Flaw>> {
+    whole_number(text, u64::from(Page::MAX_SIZE)).map(|size| size as u32)
 }
 
 /// A number from 1 to `most`, as zod's `z.coerce.number().int().min(1).max(most)` reads decimal text. What JavaScript

@@ -3,32 +3,29 @@
 mod parse;
 pub(super) mod shape;
 
-use std::fmt::Write;
-
 use axum::extract::{Path, RawQuery, State, rejection::PathRejection};
 use bytes::Bytes;
-use hyper::header::{HeaderName, HeaderValue, LINK};
 use quick_cache::{Weighter, sync::Cache};
-use roster_directory::{Flaw, OrganizationId, Role, UserId, query::Page, user::Warning};
+use roster_directory::{Flaw, Issue, NewUser, OrganizationId, Role, UserId, query::Page, user::Warning};
 use roster_store::Epoch;
 
 use super::{
     super::{
-        AppState,
+        AppState, Shared,
         auth::{Creator, Reader},
     },
     body::JsonBody,
     error::ApiResult,
     json, json_bytes,
+    params::link_next,
+    warning::{List, is_harmless},
 };
-use crate::app::{Created, Error};
-pub(crate) use parse::new_user;
+use crate::app::{Caller, Created, Error};
+pub(crate) use parse::{PARAMETERS, new_user};
 use shape::{CreateUserRequest, CreateUserResponse, ListParams, UserBody, UserPage};
 
 /// Warnings about payors that are spelled out; the others are counted, so that the header stays short.
 const MAX_NAMED_PAYORS: usize = 20;
-
-const ROSTER_WARNING: HeaderName = HeaderName::from_static("roster-warning");
 
 /// Create a new user
 ///
@@ -55,8 +52,9 @@ const ROSTER_WARNING: HeaderName = HeaderName::from_static("roster-warning");
     responses((
         status = 200, description = "User created successfully", body = CreateUserResponse, headers((
             "Roster-Warning" = String,
-            description = "What was taken all the same, as an RFC 8941 list: `unknown-payor`, \
-                           `more-unknown-payors`, `npi-check-digit`, `phone-unreachable`; not there if nothing is to be said"
+            description = "What was taken all the same, as an RFC 8941 list: `unknown-payor`, `more-unknown-payors`, \
+                           `npi-check-digit`, `phone-unreachable`, `unknown-field`, `more-unknown-fields`; not there if \
+                           nothing is to be said"
         )),
         links(("getUser" = (
             operation_id = "getUser",
@@ -66,11 +64,15 @@ const ROSTER_WARNING: HeaderName = HeaderName::from_static("roster-warning");
     ))
 )]
 pub(crate) async fn create_user(State(shared): AppState, Creator(caller): Creator, body: JsonBody) -> ApiResult {
-    let new = parse::new_user(&body.0)?;
-    let Created { user, warnings } = shared.app.create_user(&caller, new).await?;
+    let (new, unknown) = parse::new_user(&body.0);
+    unknown.fields_in(create(&shared, &caller, new).await)
+}
+
+async fn create(shared: &Shared, caller: &Caller, new: Result<NewUser, Vec<Issue>>) -> ApiResult {
+    let Created { user, warnings } = shared.app.create_user(caller, new?).await?;
     let mut response = json(&CreateUserResponse::of(&user, &caller.identity.organization));
-    if let Some(warning) = warning_header(&warnings) {
-        response.headers_mut().insert(ROSTER_WARNING, warning);
+    if !warnings.is_empty() {
+        listed(&warnings).add_to(response.headers_mut());
     }
     Ok(response)
 }
@@ -104,9 +106,8 @@ pub(crate) async fn list_users(
     let listing = shared.app.list_users(&caller, query).await?;
     let mut response = json_bytes(UserPage::write(&listing, page).into());
     if let Some(last) = listing.users.last().filter(|_| listing.goes_on) {
-        let next = parse::next_page(text, (page.number + 1).min(Page::MAX_NUMBER), last.profile.id);
-        let link = HeaderValue::from_str(&format!("</api/v1/users?{next}>; rel=\"next\""));
-        response.headers_mut().extend(link.ok().map(|link| (LINK, link)));
+        let number = (page.number + 1).min(Page::MAX_NUMBER);
+        link_next(response.headers_mut(), text, Some(number), last.profile.id.as_str());
     }
     Ok(response)
 }
@@ -180,34 +181,23 @@ impl Weighter<(OrganizationId, UserId), Ready> for Weigh {
     }
 }
 
-/// What was taken all the same, as a structured field list (RFC 8941 §3.1): a token each, with parameters.
-fn warning_header(warnings: &[Warning]) -> Option<HeaderValue> {
-    let mut text = String::new();
+/// What was taken all the same.
+fn listed(warnings: &[Warning]) -> List {
+    let mut list = List::default();
     let mut unnamed_payors = 0;
     for warning in warnings {
-        let comma = if text.is_empty() { "" } else { ", " };
-        let written = match warning {
-            Warning::UnknownPayor { index, .. } if *index >= MAX_NAMED_PAYORS => {
-                unnamed_payors += 1;
-                Ok(())
-            }
+        match warning {
+            Warning::UnknownPayor { index, .. } if *index >= MAX_NAMED_PAYORS => unnamed_payors += 1,
             Warning::UnknownPayor { index, id } if is_harmless(id) => {
-                write!(text, "{comma}unknown-payor;index={index};id=\"{id}\"")
+                list.push(format_args!("unknown-payor;index={index};id=\"{id}\""));
             }
-            Warning::UnknownPayor { index, .. } => write!(text, "{comma}unknown-payor;index={index}"),
-            Warning::NpiCheckDigit => write!(text, "{comma}npi-check-digit"),
-            Warning::PhoneUnreachable => write!(text, "{comma}phone-unreachable"),
-        };
-        written.expect("writing to a string does not fail");
+            Warning::UnknownPayor { index, .. } => list.push(format_args!("unknown-payor;index={index}")),
+            Warning::NpiCheckDigit => list.push(format_args!("npi-check-digit")),
+            Warning::PhoneUnreachable => list.push(format_args!("phone-unreachable")),
+        }
     }
     if unnamed_payors > 0 {
-        let comma = if text.is_empty() { "" } else { ", " };
-        write!(text, "{comma}more-unknown-payors;count={unnamed_payors}").expect("as above");
+        list.push(format_args!("more-unknown-payors;count={unnamed_payors}"));
     }
-    HeaderValue::from_str(&text).ok().filter(|text| !text.is_empty())
-}
-
-/// Whether a text that was sent can be sent back in a header without quoting it.
-fn is_harmless(id: &str) -> bool {
-    id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+    list
 }

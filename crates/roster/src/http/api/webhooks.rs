@@ -3,7 +3,7 @@
 pub(super) mod deliveries;
 pub(super) mod shape;
 
-use axum::extract::{Path, State, rejection::PathRejection};
+use axum::extract::{Path, RawQuery, State, rejection::PathRejection};
 use roster_directory::{
     Flaw, Issue, WebhookId,
     audit::Action,
@@ -11,16 +11,16 @@ use roster_directory::{
 };
 
 use super::{
-    super::{AppState, auth::Manager},
-    body::{Check, Fields, JsonBody, NoFields},
+    super::{AppState, Shared, auth::Manager},
+    body::{Check, Fields, JsonBody, NoFields, Value},
     error::ApiResult,
     json,
-    params::options,
+    params::{PIECE, Piece, given, link_next, options},
 };
-use crate::app::NewWebhook;
+use crate::app::{Caller, Error, NewWebhook};
 use shape::{
-    CreateWebhookRequest, Done, WebhookBody, WebhookChanged, WebhookList, WebhookPath, WebhookSecretShown,
-    WebhookWithSecret,
+    CreateWebhookRequest, Done, WebhookBody, WebhookChanged, WebhookList, WebhookParams, WebhookPath,
+    WebhookSecretShown, WebhookWithSecret,
 };
 
 /// Create a webhook
@@ -50,26 +50,55 @@ use shape::{
     ))
 )]
 pub(crate) async fn create_webhook(State(shared): AppState, Manager(caller): Manager, body: JsonBody) -> ApiResult {
-    let new = new_webhook(&body.0)?;
-    let webhook = shared.app.create_webhook(&caller, new).await?;
+    let Fields { values, unknown } = Fields::read(&body.0, &["url", "events", "description"])?;
+    unknown.fields_in(create(&shared, &caller, new_webhook(&values)).await)
+}
+
+async fn create(shared: &Shared, caller: &Caller, new: Result<NewWebhook, Vec<Issue>>) -> ApiResult {
+    let webhook = shared.app.create_webhook(caller, new?).await?;
     let (message, webhook) = ("Webhook created successfully", WebhookWithSecret::of(&webhook));
     Ok(json(&WebhookSecretShown { message, webhook }))
 }
 
 /// List webhooks
 ///
-/// All of your organization's, without their secrets.
+/// Your organization's, by id, without their secrets.
 #[utoipa::path(
     get,
     path = "/v1/webhooks",
     operation_id = "listWebhooks",
     tag = "webhooks",
     security(("BearerAuth" = [])),
-    responses((status = 200, description = "OK", body = WebhookList))
+    params(WebhookParams),
+    responses((
+        status = 200, description = "OK", body = WebhookList, headers((
+            "Link" = String,
+            description = "With `rel=\"next\"` the address of the others (RFC 8288), where there are some"
+        ))
+    ))
 )]
-pub(crate) async fn list_webhooks(State(shared): AppState, Manager(caller): Manager) -> ApiResult {
-    let webhooks = shared.app.webhooks(&caller).await?;
-    Ok(json(&WebhookList { data: webhooks.iter().map(WebhookBody::of).collect() }))
+pub(crate) async fn list_webhooks(
+    State(shared): AppState,
+    Manager(caller): Manager,
+    RawQuery(query): RawQuery,
+) -> ApiResult {
+    let query = query.as_deref().unwrap_or_default();
+    let mut issues = Vec::new();
+    let Piece { size, after } = Piece::of(given(query, &PIECE), &mut issues, WebhookId::parse);
+    if !issues.is_empty() {
+        return Err(issues.into());
+    }
+    let all = shared.app.webhooks(&caller).await?;
+    let begin = match after {
+        Some(id) => 1 + all.iter().position(|webhook| webhook.id == id).ok_or(Error::NotFound)?,
+        None => 0,
+    };
+    let end = all.len().min(begin + size as usize);
+    let mut response = json(&WebhookList { data: all[begin..end].iter().map(WebhookBody::of).collect() });
+    if let Some(last) = all[begin..end].last().filter(|_| end < all.len()) {
+        link_next(response.headers_mut(), query, None, last.id.as_str());
+    }
+    Ok(response)
 }
 
 /// Get a webhook
@@ -123,10 +152,11 @@ pub(crate) async fn pause_webhook(
     State(shared): AppState,
     Manager(caller): Manager,
     path: OneId,
-    _: NoFields,
+    NoFields(unknown): NoFields,
 ) -> ApiResult {
     let webhook = shared.app.pause_webhook(&caller, webhook_id(path)?).await?;
-    Ok(json(&WebhookChanged { message: "Webhook paused successfully", webhook: WebhookBody::of(&webhook) }))
+    let webhook = WebhookBody::of(&webhook);
+    unknown.fields_in(Ok(json(&WebhookChanged { message: "Webhook paused successfully", webhook })))
 }
 
 /// Resume a webhook
@@ -145,10 +175,11 @@ pub(crate) async fn resume_webhook(
     State(shared): AppState,
     Manager(caller): Manager,
     path: OneId,
-    _: NoFields,
+    NoFields(unknown): NoFields,
 ) -> ApiResult {
     let webhook = shared.app.resume_webhook(&caller, webhook_id(path)?).await?;
-    Ok(json(&WebhookChanged { message: "Webhook resumed successfully", webhook: WebhookBody::of(&webhook) }))
+    let webhook = WebhookBody::of(&webhook);
+    unknown.fields_in(Ok(json(&WebhookChanged { message: "Webhook resumed successfully", webhook })))
 }
 
 /// Rotate a webhook's secret
@@ -168,11 +199,11 @@ pub(crate) async fn rotate_webhook(
     State(shared): AppState,
     Manager(caller): Manager,
     path: OneId,
-    _: NoFields,
+    NoFields(unknown): NoFields,
 ) -> ApiResult {
     let webhook = shared.app.rotate_webhook(&caller, webhook_id(path)?).await?;
     let (message, webhook) = ("Webhook secret rotated successfully", WebhookWithSecret::of(&webhook));
-    Ok(json(&WebhookSecretShown { message, webhook }))
+    unknown.fields_in(Ok(json(&WebhookSecretShown { message, webhook })))
 }
 
 /// A path with one id in it.
@@ -184,13 +215,12 @@ fn webhook_id(path: OneId) -> Result<WebhookId, Vec<Issue>> {
 }
 
 /// The webhook that a body asks for, or everything that is wrong with it, in the order of the schema.
-fn new_webhook(body: &[u8]) -> Result<NewWebhook, Vec<Issue>> {
-    let Fields([url, events, description]) = Fields::read(body, &["url", "events", "description"])?;
+fn new_webhook([url, events, description]: &[Value<'_>; 3]) -> Result<NewWebhook, Vec<Issue>> {
     let words = options(Action::ALL.map(Action::as_str));
     let mut check = Check::default();
-    let url = check.required("url", &url, WebhookUrl::parse);
-    let events = check.choices("events", &events, Action::ALL.len(), &words, Action::parse);
-    let description = check.optional("description", &description, Description::parse);
+    let url = check.required("url", url, WebhookUrl::parse);
+    let events = check.choices("events", events, Action::ALL.len(), &words, Action::parse);
+    let description = check.optional("description", description, Description::parse);
     check.finish()?;
     let Some(url) = url else { unreachable!("a required field that is missing is an issue") };
     Ok(NewWebhook { url, description: description.unwrap_or_else(|| Description::from_stored("")), events })

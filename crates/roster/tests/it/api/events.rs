@@ -20,9 +20,16 @@ fn told(answer: &Answer) -> Vec<(String, String)> {
     events.iter().map(|event| (text(&event["type"]), text(&event["data"]["publicId"]))).collect()
 }
 
-/// Where an answer says to go on.
-fn next(answer: &Answer, limit: u32) -> String {
-    format!("{EVENTS}?limit={limit}&after={}", answer.body["cursor"].as_str().expect("a cursor"))
+/// Where an answer says that there is more.
+fn more(answer: &Answer) -> Option<String> {
+    let query = answer.header("link").strip_prefix("<?")?.strip_suffix(">; rel=\"next\"")?;
+    Some(format!("{EVENTS}?{query}"))
+}
+
+/// The id of the last event of an answer.
+fn last(answer: &Answer) -> String {
+    let events = answer.body["data"].as_array().expect("events");
+    events.last().expect("an event")["publicId"].as_str().expect("an id").to_owned()
 }
 
 async fn jane(client: &Client<'_>) -> String {
@@ -37,7 +44,6 @@ async fn the_feed_says_what_happened_to_what_and_nothing_more() {
     assert_snapshot!(admin.get(EVENTS).await, @r#"
     200
     {
-      "cursor": "evt_100000000000_000000000003",
       "data": [
         {
           "createdAt": "2025-01-15T10:30:00.000Z",
@@ -63,8 +69,7 @@ async fn the_feed_says_what_happened_to_what_and_nothing_more() {
           "publicId": "evt_100000000000_000000000003",
           "type": "user.created"
         }
-      ],
-      "hasMore": false
+      ]
     }
     "#);
 }
@@ -73,21 +78,34 @@ async fn the_feed_says_what_happened_to_what_and_nothing_more() {
 async fn an_event_is_in_the_documented_order_of_members() {
     let roster = Roster::new();
     let admin = roster.admin().await;
-    assert_snapshot!(admin.get("/api/v1/events?limit=1").await.text, @r#"{"data":[{"publicId":"evt_100000000000_000000000001","type":"organization.created","createdAt":"2025-01-15T10:30:00.000Z","data":{"publicId":"org_100000000000"}}],"cursor":"evt_100000000000_000000000001","hasMore":true}"#);
+    let answer = admin.get("/api/v1/events?pageSize=1").await;
+    assert_snapshot!(answer.text, @r#"{"data":[{"publicId":"evt_100000000000_000000000001","type":"organization.created","createdAt":"2025-01-15T10:30:00.000Z","data":{"publicId":"org_100000000000"}}]}"#);
+    assert_snapshot!(answer.header("link"), @r#"<?pageSize=1&cursor=evt_100000000000_000000000001>; rel="next""#);
 }
 
 #[tokio::test]
-async fn a_cursor_leads_on_and_stays_where_nothing_is_new() {
+async fn whoever_asks_after_the_last_event_seen_hears_of_what_is_new() {
     let roster = Roster::new();
     let admin = roster.admin().await;
     let seen = admin.get(EVENTS).await;
-    let nothing = admin.get(&next(&seen, 25)).await;
-    assert_eq!((told(&nothing), &nothing.body["hasMore"]), (vec![], &json!(false)));
-    assert_eq!(nothing.body["cursor"], seen.body["cursor"]);
+    let after = format!("{EVENTS}?cursor={}", last(&seen));
+    for _ in 0..2 {
+        let nothing = admin.get(&after).await;
+        assert_eq!((told(&nothing), more(&nothing)), (vec![], None));
+    }
     let user = jane(&admin).await;
-    let new = admin.get(&next(&nothing, 25)).await;
-    assert_eq!(told(&new), [("user.created".to_owned(), user)]);
-    assert_ne!(new.body["cursor"], seen.body["cursor"]);
+    let new = admin.get(&after).await;
+    assert_eq!((told(&new), more(&new)), (vec![("user.created".to_owned(), user)], None));
+}
+
+/// The names that the feed had before it had those of every other list.
+#[tokio::test]
+async fn a_reader_that_goes_on_by_another_name_is_told_so() {
+    let roster = Roster::new();
+    let admin = roster.admin().await;
+    let answer = admin.get(&format!("{EVENTS}?after=evt_100000000000_000000000002&limit=1")).await;
+    assert_eq!(told(&answer).len(), 2, "it is the beginning of the feed");
+    assert_snapshot!(answer.header("roster-warning"), @r#"unknown-parameter;name="after", unknown-parameter;name="limit""#);
 }
 
 #[tokio::test]
@@ -97,21 +115,20 @@ async fn pages_of_any_size_are_the_same_feed() {
     for _ in 0..8 {
         jane(&admin).await;
     }
-    let whole = told(&admin.get("/api/v1/events?limit=100").await);
+    let whole = told(&admin.get("/api/v1/events?pageSize=100").await);
     assert_eq!(whole.len(), 10);
-    for limit in [1, 3, 10, 100] {
+    for size in [1, 3, 5, 10, 100] {
         let mut read = Vec::new();
-        let mut answer = admin.get(&format!("{EVENTS}?limit={limit}")).await;
+        let mut answer = admin.get(&format!("{EVENTS}?pageSize={size}")).await;
         loop {
             let piece = told(&answer);
-            assert!(piece.len() <= limit as usize);
+            assert!((1..=size).contains(&piece.len()), "no page is empty");
             read.extend(piece);
-            if answer.body["hasMore"] == false {
-                break;
-            }
-            answer = admin.get(&next(&answer, limit)).await;
+            let Some(next) = more(&answer) else { break };
+            assert!(next.ends_with(&format!("&cursor={}", last(&answer))), "{next}");
+            answer = admin.get(&next).await;
         }
-        assert_eq!(read, whole, "{limit} at a time");
+        assert_eq!(read, whole, "{size} at a time");
     }
     assert_eq!(told(&admin.get(EVENTS).await).len(), 10, "25 unless something else is asked for");
 }
@@ -120,22 +137,22 @@ async fn pages_of_any_size_are_the_same_feed() {
 async fn what_cannot_be_asked_is_refused_all_at_once() {
     let roster = Roster::new();
     let admin = roster.admin().await;
-    assert_snapshot!(admin.get("/api/v1/events?after=evt_1&limit=101").await, @r#"
+    assert_snapshot!(admin.get("/api/v1/events?cursor=evt_1&pageSize=101").await, @r#"
     400
     {
       "details": [
         {
-          "code": "invalid_string",
-          "message": "Invalid after format",
-          "path": [
-            "after"
-          ]
-        },
-        {
           "code": "too_big",
           "message": "Number must be less than or equal to 100",
           "path": [
-            "limit"
+            "pageSize"
+          ]
+        },
+        {
+          "code": "invalid_string",
+          "message": "Invalid cursor",
+          "path": [
+            "cursor"
           ]
         }
       ],
@@ -143,39 +160,38 @@ async fn what_cannot_be_asked_is_refused_all_at_once() {
     }
     "#);
     for (query, wrong) in [
-        ("limit=0", "limit"),
-        ("limit=2.5", "limit"),
-        ("limit=many", "limit"),
-        ("after=", "after"),
-        ("after=usr_1234567890_abc123def", "after"),
-        ("after=evt_100000000000_00000000000", "after"),
-        ("after=evt_100000000000_0000000000001", "after"),
-        ("after=evt_1000000000O0_000000000001", "after"),
-        ("after=evt_100000000000_000000000001&after=x", "after"),
+        ("pageSize=0", "pageSize"),
+        ("pageSize=2.5", "pageSize"),
+        ("pageSize=many", "pageSize"),
+        ("cursor=", "cursor"),
+        ("cursor=usr_1234567890_abc123def", "cursor"),
+        ("cursor=evt_100000000000_00000000000", "cursor"),
+        ("cursor=evt_100000000000_0000000000001", "cursor"),
+        ("cursor=evt_1000000000O0_000000000001", "cursor"),
+        ("cursor=evt_100000000000_000000000001&cursor=x", "cursor"),
     ] {
         let answer = admin.get(&format!("{EVENTS}?{query}")).await;
         assert_eq!((answer.status, &answer.body["details"][0]["path"]), (StatusCode::BAD_REQUEST, &json!([wrong])));
     }
-    assert_eq!(admin.get("/api/v1/events?limit=100&since=x").await.status, StatusCode::OK);
+    assert_eq!(admin.get("/api/v1/events?pageSize=100&since=x").await.status, StatusCode::OK);
 }
 
 #[tokio::test]
-async fn a_cursor_of_another_organization_is_not_found_and_one_beyond_the_end_has_nothing_after_it() {
+async fn a_cursor_that_is_no_event_of_the_organization_is_not_found() {
     let roster = Roster::new();
     let (one, two) = (roster.organization("Sunrise").await, roster.organization("Moonlight").await);
     let (one, two) = (one.key(Role::Admin).await, two.key(Role::Admin).await);
-    let theirs = one.get(EVENTS).await.body["cursor"].as_str().expect("a cursor").to_owned();
-    let answer = two.get(&format!("{EVENTS}?after={theirs}")).await;
-    assert_snapshot!(answer, @r#"
-    404
-    {
-      "error": "Resource not found"
+    let theirs = last(&one.get(EVENTS).await);
+    let of_theirs = |number: &str| theirs.split_at(theirs.len() - 12).0.to_owned() + number;
+    for (client, cursor) in [
+        (&two, &theirs),
+        (&one, &of_theirs("000000000000")),
+        (&one, &of_theirs("000000000003")),
+        (&one, &of_theirs("999999999999")),
+    ] {
+        let answer = client.get(&format!("{EVENTS}?cursor={cursor}")).await;
+        assert_eq!(answer.to_string(), "404\n{\n  \"error\": \"Resource not found\"\n}", "{cursor}");
     }
-    "#);
-
-    let beyond = theirs.split_at(theirs.len() - 12).0.to_owned() + "999999999999";
-    let answer = one.get(&format!("{EVENTS}?after={beyond}")).await;
-    assert_eq!((told(&answer), answer.body["cursor"].as_str()), (vec![], Some(&*beyond)));
 }
 
 #[tokio::test]
@@ -193,20 +209,20 @@ async fn nobody_hears_of_users_it_may_not_read() {
     assert_eq!(told(&answer), [("user.created".to_owned(), patient.clone())], "neither keys nor organizations, either");
 
     // What is not shown is passed over: a poller comes to what is.
-    let mut answer = clinician.get("/api/v1/events?limit=1").await;
+    let mut answer = clinician.get("/api/v1/events?pageSize=1").await;
     let mut read = told(&answer);
     let mut asked = 1;
-    while answer.body["hasMore"] == true {
-        answer = clinician.get(&next(&answer, 1)).await;
+    while let Some(next) = more(&answer) {
+        answer = clinician.get(&next).await;
         read.extend(told(&answer));
         asked += 1;
         assert!(asked < 20);
     }
     assert_eq!(read, [("user.created".to_owned(), patient)]);
-    assert_eq!(asked, 7, "each of the six events takes its place in a page");
+    assert_eq!(asked, 6, "each of the six events takes its place in a page");
 
     for role in [Role::Admin, Role::HippAdmin] {
-        let shown = told(&org.key(role).await.get("/api/v1/events?limit=100").await);
+        let shown = told(&org.key(role).await.get("/api/v1/events?pageSize=100").await);
         let shows = |id: &String| shown.iter().any(|(_, target)| target == id);
         assert!(!shows(&hidden[0]), "{role} is not shown a HIPP_ADMIN");
         assert!(shows(&hidden[1]) && shows(&hidden[2]), "{role}");
@@ -232,15 +248,19 @@ async fn a_feed_that_is_read_while_sixteen_write_is_the_audit_trail() {
     };
     let reader = async {
         let mut read = Vec::new();
-        let mut address = format!("{EVENTS}?limit=7");
+        let mut address = format!("{EVENTS}?pageSize=7");
         for _ in 0..100_000 {
             let ended = written.load(Ordering::SeqCst);
             let answer = admin.get(&address).await;
-            read.extend(told(&answer));
-            if ended && answer.body["hasMore"] == false {
+            let piece = told(&answer);
+            if ended && more(&answer).is_none() {
+                read.extend(piece);
                 return read;
             }
-            address = next(&answer, 7);
+            if !piece.is_empty() {
+                address = format!("{EVENTS}?pageSize=7&cursor={}", last(&answer));
+            }
+            read.extend(piece);
             tokio::task::yield_now().await;
         }
         panic!("the feed does not end: {} events", read.len());

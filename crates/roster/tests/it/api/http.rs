@@ -167,6 +167,31 @@ async fn a_body_has_at_most_64_kib_announced_or_not() {
     assert_eq!(admin.get(USERS).await.body["pagination"]["totalCount"], 2);
 }
 
+/// zod's words for `undefined`, which is what `Request.json()` leaves a handler with.
+#[tokio::test]
+async fn no_body_at_all_is_undefined_whatever_the_media_type() {
+    let roster = Roster::new();
+    let admin = roster.admin().await;
+    let webhook = admin.webhook("https://hooks.example.com/roster").await;
+    let required = json!([{ "code": "invalid_type", "message": "Required", "path": [] }]);
+    for path in [USERS, "/api/v1/webhooks", &format!("/api/v1/webhooks/{webhook}/replay")] {
+        for headers in [
+            vec![],
+            vec![("content-type", "application/json")],
+            vec![("content-type", "text/plain")],
+            vec![("content-type", "application/json"), ("content-encoding", "gzip")],
+            vec![("content-length", "0")],
+        ] {
+            let answer = ask(&roster, &admin, "POST", path, &headers, Body::empty()).await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path} {headers:?}: {answer}");
+            assert_eq!(answer.body["details"], required, "{path} {headers:?}");
+        }
+        let json = ("content-type", "application/json");
+        let answer = ask(&roster, &admin, "POST", path, &[json], streamed("")).await;
+        assert_eq!(answer.body["details"], required, "{path}: nothing, in pieces");
+    }
+}
+
 #[tokio::test]
 async fn a_body_must_say_that_it_is_json() {
     let roster = Roster::new();

@@ -28,6 +28,7 @@ struct Operation {
     /// Below the host: `/api/v1/users/{publicId}`.
     path: String,
     body: Option<Value>,
+    id: String,
 }
 
 impl Operation {
@@ -42,6 +43,7 @@ impl Operation {
                     method: method.to_uppercase(),
                     path: format!("{base}{path}"),
                     body: body.cloned(),
+                    id: operation["operationId"].as_str().expect("an id").to_owned(),
                 });
             }
         }
@@ -115,7 +117,7 @@ async fn no_documented_route_shows_or_changes_what_is_the_neighbors() {
     let (ours, theirs) = (roster.organization("Sunrise").await, roster.organization("Moonlight").await);
     let admin = ours.key(Role::Admin).await;
     let things = Things::of(&admin).await;
-    let own = ["/api/v1/users", "/api/v1/webhooks", "/api/v1/events?limit=100"];
+    let own = ["/api/v1/users", "/api/v1/webhooks", "/api/v1/events?pageSize=100"];
     let mut before = Vec::new();
     for path in own {
         before.push(admin.get(path).await.body);
@@ -164,6 +166,19 @@ fn every_route_in_the_source_is_documented() {
     assert_eq!(routed, known);
 }
 
+#[tokio::test]
+async fn every_documented_operation_is_counted_under_its_own_name() {
+    let roster = Roster::new();
+    let things = Things::of(&roster.admin().await).await;
+    for operation in Operation::all() {
+        let (first, rest) = operation.id.split_at(1);
+        let counted = format!("roster_http_answers_total{{route=\"{}{rest}\",status=\"401\"}} 1", first.to_uppercase());
+        assert!(!roster.metrics().contains(&counted), "{counted}");
+        operation.ask(&roster, &roster.stranger(), &things).await;
+        assert!(roster.metrics().lines().any(|line| line == counted), "{counted}");
+    }
+}
+
 /// A method that is not documented would be named by `Allow`.
 #[tokio::test]
 async fn every_path_takes_its_documented_methods_only() {
@@ -199,14 +214,14 @@ fn what_may_be_left_out_of_a_request_may_not_be_null() {
         }
     }
     let mut parameters = 0;
-    for path in ["/v1/users", "/v1/events", "/v1/webhooks/{publicId}/deliveries"] {
+    for path in ["/v1/users", "/v1/events", "/v1/webhooks", "/v1/webhooks/{publicId}/deliveries"] {
         for parameter in document["paths"][path]["get"]["parameters"].as_array().expect("parameters") {
             let schema = &parameter["schema"];
             assert!(schema["type"].is_string() || schema["$ref"].is_string(), "{parameter}");
             parameters += 1;
         }
     }
-    assert_eq!(parameters, 13);
+    assert_eq!(parameters, 15);
 }
 
 #[test]

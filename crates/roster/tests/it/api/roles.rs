@@ -121,7 +121,7 @@ async fn every_key_hears_of_those_it_may_read_and_admins_of_everything_else() {
     let webhook = admin.webhook("https://hooks.example.com/roster").await;
     for (key, manages, hears) in HEARS {
         let client = org.key(role(key)).await;
-        let answer = client.get("/api/v1/events?limit=100").await;
+        let answer = client.get("/api/v1/events?pageSize=100").await;
         if !hears.contains('e') {
             assert_eq!(answer.status, 403, "{key}");
             continue;
@@ -142,7 +142,7 @@ async fn only_admins_manage_webhooks() {
     let roster = Roster::new();
     let org = roster.organization("Example Organization").await;
     let admin = org.key(Role::Admin).await;
-    let event = admin.get("/api/v1/events").await.body["cursor"].clone();
+    let event = admin.get("/api/v1/events").await.body["data"][0]["publicId"].clone();
     for (key, manages, _) in HEARS {
         let webhook = admin.webhook("https://hooks.example.com/roster").await;
         let path = format!("/api/v1/webhooks/{webhook}");

@@ -139,7 +139,9 @@ async fn a_deleted_webhook_is_gone_and_so_is_what_it_was_owed() {
         let path = format!("{WEBHOOKS}/{id}{path}");
         let answer = match &*path {
             path if path.ends_with("/replay") => {
-                admin.post(path, json!({ "event": admin.get("/api/v1/events").await.body["cursor"] })).await
+                admin
+                    .post(path, json!({ "event": admin.get("/api/v1/events").await.body["data"][0]["publicId"] }))
+                    .await
             }
             path if path.ends_with("/deliveries") || path.ends_with(&id) => admin.get(path).await,
             path => admin.act(path).await,

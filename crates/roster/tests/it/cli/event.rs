@@ -27,8 +27,8 @@ fn events_are_listed_oldest_first_and_the_last_word_is_where_to_go_on() {
 
     let last = listed.split_whitespace().next_back().expect("an id");
     assert!(last.starts_with("evt_"), "{last}");
-    assert_eq!(list(&["--after", last]), "");
-    assert_eq!(list(&["--limit", "2"]) + &list(&["--after", rows[1][3]]), listed);
+    assert_eq!(list(&["--cursor", last]), "");
+    assert_eq!(list(&["--page-size", "2"]) + &list(&["--cursor", rows[1][3]]), listed);
 }
 
 #[test]
@@ -37,8 +37,8 @@ fn an_event_of_another_organization_is_none_to_go_on_from() {
     let org = binary.last_word(["org", "create", "Example"]);
     let other = binary.last_word(["org", "create", "Other"]);
     let event = binary.last_word(["event", "list", "--org", &org]);
-    let complaint = binary.complaint(["event", "list", "--org", &other, "--after", &event]);
+    let complaint = binary.complaint(["event", "list", "--org", &other, "--cursor", &event]);
     assert_eq!(complaint, format!("1: roster: the organization has no event {event}"));
-    let complaint = binary.complaint(["event", "list", "--org", &org, "--after", "evt_1"]);
-    assert_snapshot!(complaint.lines().next().expect("a line"), @"2: error: invalid value 'evt_1' for '--after <ID>': not a well-formed EventId");
+    let complaint = binary.complaint(["event", "list", "--org", &org, "--cursor", "evt_1"]);
+    assert_snapshot!(complaint.lines().next().expect("a line"), @"2: error: invalid value 'evt_1' for '--cursor <ID>': not a well-formed EventId");
 }

@@ -369,6 +369,35 @@ fn an_import_lists_whom_it_created_where_nobody_reads_its_complaints() {
     assert_eq!(numbers, ["1", "6"]);
 }
 
+/// A misnamed column would otherwise be lost without a word.
+#[test]
+fn an_import_names_the_fields_that_it_does_not_know() {
+    let lines = r#"{"firstName":"Ann","lastName":"Lee","Email":"ann@example.com","phone":"1","é":2}
+{"firstName":"Bob","last_name":"Roe"}"#;
+    let office = Office::new();
+    assert_snapshot!(office.import(&["--check"], lines), @"
+    exit status: 1
+    line 1: warning: there is no field Email; ignored
+    line 1: warning: there is no field phone; ignored
+    line 1: warning: more names are no fields (1); ignored
+    line 2: warning: there is no field last_name; ignored
+    line 2: the request is not valid: lastName: Required
+    1 of 2 lines are well-formed
+    roster: 1 of 2 lines are refused
+    ");
+    assert_snapshot!(office.import(&[], lines), @"
+    exit status: 1
+    1: USR
+    line 1: warning: there is no field Email; ignored
+    line 1: warning: there is no field phone; ignored
+    line 1: warning: more names are no fields (1); ignored
+    line 2: warning: there is no field last_name; ignored
+    line 2: the request is not valid: lastName: Required
+    created 1 of 2 users
+    roster: 1 of 2 lines are refused
+    ");
+}
+
 #[test]
 fn an_import_says_what_it_took_all_the_same() {
     let line = r#"{"firstName":"Ann","lastName":"Lee","phoneNumber":"12","npiNumber":"1234567890","providerPayors":["pay_x"]}"#;

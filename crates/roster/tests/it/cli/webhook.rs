@@ -72,7 +72,7 @@ fn a_webhook_is_tried_told_once_more_and_shows_what_it_was_told() {
     let binary = Binary::new();
     let org = binary.last_word(["org", "create", "Example"]);
     let (id, _) = create(&binary, &org);
-    let event = binary.last_word(["event", "list", "--org", &org, "--limit", "1"]);
+    let event = binary.last_word(["event", "list", "--org", &org, "--page-size", "1"]);
     let test = binary.print(["webhook", "test", "--org", &org, &id]);
     let test = test.strip_prefix("created delivery ").expect("what was done").trim_end();
     let replay = binary.last_word(["webhook", "replay", "--org", &org, &id, &event]);
@@ -82,7 +82,7 @@ fn a_webhook_is_tried_told_once_more_and_shows_what_it_was_told() {
     assert_eq!(rows[0][..5], [&*replay, "webhook.event", &event, "owed", "0"]);
     assert_eq!(rows[1][..5], [test, "webhook.test", "-", "owed", "0"]);
     assert!(rows.iter().all(|row| row.len() == 7 && row[5..].iter().all(|at| at.ends_with('Z'))), "{listed}");
-    let one = binary.print(["webhook", "deliveries", "--org", &org, &id, "--limit", "1", "--state", "owed"]);
+    let one = binary.print(["webhook", "deliveries", "--org", &org, &id, "--page-size", "1", "--state", "owed"]);
     assert_eq!(one.lines().collect::<Vec<_>>(), [listed.lines().next().expect("a line")]);
     assert_eq!(binary.print(["webhook", "deliveries", "--org", &org, &id, "--state", "failed"]), "");
 
@@ -101,7 +101,7 @@ fn a_webhook_is_dealt_with_by_its_own_organization_only() {
     for command in ["pause", "resume", "rotate", "delete", "test", "deliveries"] {
         assert_eq!(binary.complaint(["webhook", command, "--org", &other, &id]), missing, "{command}");
     }
-    let event = binary.last_word(["event", "list", "--org", &other, "--limit", "1"]);
+    let event = binary.last_word(["event", "list", "--org", &other, "--page-size", "1"]);
     assert_eq!(binary.complaint(["webhook", "replay", "--org", &other, &id, &event]), missing);
     assert_eq!(binary.print(["webhook", "list", "--org", &other]), "");
     assert_eq!(rows(&binary.print(["webhook", "list", "--org", &org]))[0][1], "active");

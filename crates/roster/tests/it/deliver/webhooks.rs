@@ -60,7 +60,7 @@ fn a_webhook_is_told_of_a_new_user_by_ids_only_and_signed() {
     altered.body[10] ^= 1;
     assert!(!is_genuine(&secret, &altered));
 
-    let feed = house.get(&server, "/api/v1/events?limit=100");
+    let feed = house.get(&server, "/api/v1/events?pageSize=100");
     let event = feed["data"].as_array().expect("events").iter().find(|event| event["type"] == "user.created");
     assert_eq!(told.header("webhook-id"), event.expect("it is in the feed")["publicId"]);
     let attempts = attempts(&house, &server, &webhook, "delivered");
@@ -123,7 +123,7 @@ fn a_receiver_that_is_gone_for_good_is_told_nothing_more() {
     assert_eq!(attempts[0]["outcome"], "refused");
     assert_eq!(house.get(&server, &format!("/api/v1/webhooks/{webhook}"))["state"], "disabled");
     house.user(&server, "b@example.com");
-    let feed = house.get(&server, "/api/v1/events?limit=100");
+    let feed = house.get(&server, "/api/v1/events?pageSize=100");
     let types: Vec<_> = feed["data"].as_array().expect("events").iter().map(|event| &event["type"]).collect();
     assert!(types.contains(&&json!("webhook.disabled")), "{types:?}");
     assert_eq!(receiver.received().len(), 1);

@@ -23,6 +23,9 @@ fn answers_are_counted_by_route_and_status() {
         }
     }
     wire.send(get("/api/v1/users", "no key")).answer();
+    wire.send(get("/api/v1/events", &key)).answer();
+    wire.send(request("POST", "/api/v1/webhooks", &key, "{}")).answer();
+    wire.send(request("PATCH", &format!("/api/v1/users/{id}"), &key, "{}")).answer();
 
     let counted = scrape(metrics);
     for line in [
@@ -30,7 +33,10 @@ fn answers_are_counted_by_route_and_status() {
         r#"roster_http_answers_total{route="GetUser",status="200"} 3"#,
         r#"roster_http_answers_total{route="ListUsers",status="200"} 2"#,
         r#"roster_http_answers_total{route="ListUsers",status="401"} 1"#,
+        r#"roster_http_answers_total{route="ListEvents",status="200"} 1"#,
+        r#"roster_http_answers_total{route="CreateWebhook",status="400"} 1"#,
         r#"roster_http_answers_total{route="Other",status="404"} 1"#,
+        r#"roster_http_answers_total{route="Other",status="405"} 1"#,
         r#"roster_http_answer_seconds_count{route="GetUser"} 3"#,
         "roster_http_connections 1",
         "roster_http_connections_refused_total 0",

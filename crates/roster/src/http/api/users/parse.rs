@@ -11,35 +11,42 @@ use roster_directory::{
 };
 
 use super::super::{
-    body::{Check, Fields},
-    params::{given, one, take, whole_number},
+    body::{Check, Fields, Value},
+    params::{CURSOR, PAGE_SIZE, cursor_of, given, size_of_page, take, whole_number},
+    warning::Unknown,
 };
 
 /// Payor ids one user can be created with.
 const MAX_PAYORS: usize = 100;
 
-/// Whom a body asks to create, or everything that is wrong with it, in the order of the schema.
-pub(crate) fn new_user(body: &[u8]) -> Result<NewUser, Vec<Issue>> {
-    let fields = Fields::read(
-        body,
-        &[
-            "firstName",
-            "lastName",
-            "email",
-            "role",
-            "phoneNumber",
-            "npiNumber",
-            "shouldSendSMS",
-            "recertificationDate",
-            "providerPayors",
-        ],
-    )?;
-    let [first_name, last_name, email, role, phone, npi, sms, recertification, payors] = &fields.0;
+/// Whom a body asks to create, or everything that is wrong with it; and the names in it that nobody knows.
+pub(crate) fn new_user(body: &[u8]) -> (Result<NewUser, Vec<Issue>>, Unknown) {
+    match Fields::read(body, &FIELDS) {
+        Ok(fields) => (checked(&fields.values), fields.unknown),
+        Err(issues) => (Err(issues), Unknown::default()),
+    }
+}
+
+const FIELDS: [&str; 9] = [
+    "firstName",
+    "lastName",
+    "email",
+    "role",
+    "phoneNumber",
+    "npiNumber",
+    "shouldSendSMS",
+    "recertificationDate",
+    "providerPayors",
+];
+
+/// What is wrong is said in the order of the schema.
+fn checked(fields: &[Value<'_>; FIELDS.len()]) -> Result<NewUser, Vec<Issue>> {
+    let [first_name, last_name, email, role, phone, npi, sms, recertification, payors] = fields;
 
     let mut check = Check::default();
     let first_name = check.required("firstName", first_name, PersonName::parse);
     let last_name = check.required("lastName", last_name, PersonName::parse);
-    let email = check.optional_with_flaws("email", email, Email::parse);
+    let email = check.optional("email", email, Email::parse);
     let role =
         check.choice("role", role, ASSIGNABLE, |name| Role::parse(name).filter(|role| Role::ASSIGNABLE.contains(role)));
     let phone = check.optional("phoneNumber", phone, PhoneNumber::parse);
@@ -90,39 +97,21 @@ pub(super) fn query(query: &str, visible: RoleSet) -> Result<Query, Vec<Issue>> 
         after: None,
     };
     take(&mut issues, "page", page, |text| whole_number(text, Page::MAX_NUMBER), |number| asked.page.number = number);
-    take(
-        &mut issues,
-        "pageSize",
-        page_size,
-        |text| whole_number(text, u64::from(Page::MAX_SIZE)),
-        |size| asked.page.size = size as u32,
-    );
-    take(&mut issues, "search", search, one(Terms::parse), |terms| asked.search = terms);
+    take(&mut issues, PAGE_SIZE, page_size, size_of_page, |size| asked.page.size = size);
+    take(&mut issues, "search", search, Terms::parse, |terms| asked.search = terms);
     take(
         &mut issues,
         "role",
         role,
-        one(|name| Role::parse(name).ok_or_else(|| Flaw::not_one_of(ANY_ROLE, name))),
+        |name| Role::parse(name).ok_or_else(|| Flaw::not_one_of(ANY_ROLE, name)),
         |role| asked.role = Some(role),
     );
     let email = email.filter(|email| !email.is_empty());
-    take(&mut issues, "email", email, one(EmailKey::sought), |email| asked.email = Some(email));
-    take(&mut issues, "sort", sort, one(Order::parse), |order| asked.order = order);
-    let cursor_of = one(|text| UserId::parse(text).ok_or(Flaw::malformed("Invalid cursor")));
-    take(&mut issues, "cursor", cursor, cursor_of, |id| asked.after = Some(id));
+    take(&mut issues, "email", email, EmailKey::sought, |email| asked.email = Some(email));
+    take(&mut issues, "sort", sort, Order::parse, |order| asked.order = order);
+    take(&mut issues, CURSOR, cursor, cursor_of(UserId::parse), |id| asked.after = Some(id));
     if issues.is_empty() { Ok(asked) } else { Err(issues) }
 }
 
-const PARAMETERS: [&str; 7] = ["page", "pageSize", "search", "role", "email", "sort", CURSOR];
-
-const CURSOR: &str = "cursor";
-
-/// The query string of the page after one that ended with the user `last`: the same question, the next number, and
-/// where to go on.
-pub(super) fn next_page(query: &str, next: u64, last: UserId) -> String {
-    let mut to = form_urlencoded::Serializer::new(String::with_capacity(query.len() + 64));
-    let kept = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "page" && name != CURSOR);
-    to.extend_pairs(kept);
-    to.append_pair("page", &next.to_string()).append_pair(CURSOR, last.as_str());
-    to.finish()
-}
+/// What a list of users can be asked by.
+pub(crate) const PARAMETERS: [&str; 7] = ["page", PAGE_SIZE, "search", "role", "email", "sort", CURSOR];

@@ -21,18 +21,16 @@ use super::super::role::{AssignableRole, UserRole};
 #[schema(rename_all = "camelCase")]
 #[expect(dead_code, reason = "it is the schema; values never take this shape")]
 pub(crate) struct CreateUserRequest {
-    /// User's first name. White space around it is removed
+    /// User's first name. White space around it is removed; then it has 1 to 100 characters
     #[schema(
         min_length = 1,
-        max_length = 100,
-        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff][^\u0000-\u001f\u007f-\u009f]*$"
+        pattern = r"^[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]([^\u0000-\u001f\u007f-\u009f]{0,98}[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff])?[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*$"
     )]
     first_name: String,
-    /// User's last name. White space around it is removed
+    /// User's last name. White space around it is removed; then it has 1 to 100 characters
     #[schema(
         min_length = 1,
-        max_length = 100,
-        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff][^\u0000-\u001f\u007f-\u009f]*$"
+        pattern = r"^[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]([^\u0000-\u001f\u007f-\u009f]{0,98}[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff])?[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*$"
     )]
     last_name: String,
     /// User's email address (must be unique)
@@ -63,7 +61,8 @@ pub(crate) struct CreateUserRequest {
     should_send_sms: Option<bool>,
     /// Recertification date for the user
     ///
-    /// RFC 3339, with `Z` or an offset. What counts is the calendar day as it is written.
+    /// RFC 3339, with `Z` or an offset; seconds, and the colon of the offset, may be left out. What counts is the calendar
+    /// day as it is written.
     #[schema(nullable = false, format = DateTime)]
     recertification_date: Option<String>,
     /// Assigns the provided payors to the User, if exists

@@ -6,12 +6,11 @@ use roster_store::outbox::Filter;
 
 use super::{
     super::{
-        super::{AppState, auth::Manager},
-        body::{Check, Fields, JsonBody, NoFields},
+        super::{AppState, Shared, auth::Manager},
+        body::{Check, Fields, JsonBody, NoFields, Value},
         error::ApiResult,
-        events::{MOST, USUAL},
         json,
-        params::{given, one, options, take, whole_number},
+        params::{CURSOR, PAGE_SIZE, Piece, given, link_next, options, take},
     },
     OneId,
     shape::{
@@ -20,11 +19,12 @@ use super::{
     },
     webhook_id,
 };
+use crate::app::Caller;
 
 /// Send a test
 ///
 /// Owes the webhook a message of type `webhook.test`, which is delivered as any other: see what becomes of it among the
-/// deliveries. A webhook that is paused gets it when it is resumed.
+/// deliveries. It is about nothing, so its `data.publicId` is `null`. A webhook that is paused gets it when it is resumed.
 #[utoipa::path(
     post,
     path = "/v1/webhooks/{publicId}/test",
@@ -38,10 +38,11 @@ pub(crate) async fn test_webhook(
     State(shared): AppState,
     Manager(caller): Manager,
     path: OneId,
-    _: NoFields,
+    NoFields(unknown): NoFields,
 ) -> ApiResult {
     let id = shared.app.test_webhook(&caller, webhook_id(path)?).await?;
-    Ok(json(&DeliveryOwed { message: "Test queued successfully", delivery: DeliveryRef { public_id: id.to_string() } }))
+    let delivery = DeliveryRef { public_id: id.to_string() };
+    unknown.fields_in(Ok(json(&DeliveryOwed { message: "Test queued successfully", delivery })))
 }
 
 /// Replay an event
@@ -67,13 +68,17 @@ pub(crate) async fn replay_event(
     body: JsonBody,
 ) -> ApiResult {
     let id = webhook_id(path)?;
-    let Fields([event]) = Fields::read(&body.0, &["event"])?;
+    let Fields { values: [event], unknown } = Fields::read(&body.0, &["event"])?;
+    unknown.fields_in(replay(&shared, &caller, id, &event).await)
+}
+
+async fn replay(shared: &Shared, caller: &Caller, id: WebhookId, event: &Value<'_>) -> ApiResult {
     let mut check = Check::default();
     let event =
-        check.required("event", &event, |text| EventId::parse(text).ok_or(Flaw::malformed("Invalid event format")));
+        check.required("event", event, |text| EventId::parse(text).ok_or(Flaw::malformed("Invalid event format")));
     check.finish()?;
     let Some(event) = event else { unreachable!("a required field that is missing is an issue") };
-    let id = shared.app.replay_event(&caller, id, event).await?;
+    let id = shared.app.replay_event(caller, id, event).await?;
     Ok(json(&DeliveryOwed {
         message: "Replay queued successfully",
         delivery: DeliveryRef { public_id: id.to_string() },
@@ -94,7 +99,12 @@ pub(crate) async fn replay_event(
         WebhookPath,
         DeliveryParams
     ),
-    responses((status = 200, description = "OK", body = DeliveryList))
+    responses((
+        status = 200, description = "OK", body = DeliveryList, headers((
+            "Link" = String,
+            description = "With `rel=\"next\"` the address of the older ones (RFC 8288), where there are some"
+        ))
+    ))
 )]
 pub(crate) async fn list_deliveries(
     State(shared): AppState,
@@ -103,12 +113,17 @@ pub(crate) async fn list_deliveries(
     RawQuery(query): RawQuery,
 ) -> ApiResult {
     let id = webhook_id(path)?;
-    let (filter, limit) = asked(query.as_deref().unwrap_or_default())?;
+    let query = query.as_deref().unwrap_or_default();
+    let (filter, size) = asked(query)?;
     // One more than was asked for tells whether there are more.
-    let mut found = shared.app.deliveries(&caller, id, filter, limit + 1).await?;
-    let has_more = found.len() > limit as usize;
-    found.truncate(limit as usize);
-    Ok(json(&DeliveryList { data: found.iter().map(DeliveryBody::of).collect(), has_more }))
+    let mut found = shared.app.deliveries(&caller, id, filter, size + 1).await?;
+    let goes_on = found.len() > size as usize;
+    found.truncate(size as usize);
+    let mut response = json(&DeliveryList { data: found.iter().map(DeliveryBody::of).collect() });
+    if let Some(last) = found.last().filter(|_| goes_on) {
+        link_next(response.headers_mut(), query, None, last.message.id.as_str());
+    }
+    Ok(response)
 }
 
 /// Get a delivery
@@ -150,14 +165,16 @@ fn both_ids(path: Result<Path<(String, String)>, PathRejection>) -> Result<(Webh
 }
 
 fn asked(query: &str) -> Result<(Filter, u32), Vec<Issue>> {
-    let [state, limit, before] = given(query, &["state", "limit", "before"]);
+    let [state, page_size, cursor] = given(query, &PARAMETERS);
     let mut issues = Vec::new();
-    let (mut filter, mut most) = (Filter::default(), USUAL);
+    let mut filter = Filter::default();
     let words = || options(outbox::State::ALL.map(outbox::State::as_str));
-    let state_of = one(|text| outbox::State::parse(text).ok_or_else(|| Flaw::not_one_of(&words(), text)));
+    let state_of = |text: &str| outbox::State::parse(text).ok_or_else(|| Flaw::not_one_of(&words(), text));
     take(&mut issues, "state", state, state_of, |state| filter.state = Some(state));
-    take(&mut issues, "limit", limit, |text| whole_number(text, MOST), |limit| most = limit as u32);
-    let id = one(|text| MessageId::parse(text).ok_or(Flaw::malformed("Invalid before format")));
-    take(&mut issues, "before", before, id, |id| filter.before = Some(id));
-    if issues.is_empty() { Ok((filter, most)) } else { Err(issues) }
+    let Piece { size, after } = Piece::of([page_size, cursor], &mut issues, MessageId::parse);
+    filter.before = after;
+    if issues.is_empty() { Ok((filter, size)) } else { Err(issues) }
 }
+
+/// What a list of deliveries can be asked by.
+pub(crate) const PARAMETERS: [&str; 3] = ["state", PAGE_SIZE, CURSOR];

@@ -27,7 +27,8 @@ pub(crate) struct CreateWebhookRequest {
     ///
     /// `https` only, and outside, unless the server's operator allows the network that it is in. Without user name,
     /// password and fragment; kept as the WHATWG URL Standard writes it.
-    #[schema(format = "uri", max_length = 2048, pattern = r"^https?://[^/?#@\s]+([/?][^#\s]*)?$")]
+    // No pattern: the URL Standard reads much that no short one would take, `HTTPS:` and spaces among it.
+    #[schema(max_length = 2048, example = "https://hooks.example.com/roster")]
     url: String,
     /// The types of event it is told; left out or empty: all of them, also those that later versions add
     #[schema(nullable = false, max_items = 15)]
@@ -121,7 +122,20 @@ pub(crate) struct Done {
     pub(crate) message: &'static str,
 }
 
-/// All webhooks of the organization.
+/// How a list of webhooks is asked for.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+#[expect(dead_code, reason = "it is the schema; values never take this shape")]
+pub(crate) struct WebhookParams {
+    /// How many at most
+    #[param(minimum = 1, maximum = 100, default = 25)]
+    page_size: Option<u32>,
+    /// The `publicId` of the last webhook seen
+    #[param(pattern = "^whk_[a-z0-9]{12}$")]
+    cursor: Option<String>,
+}
+
+/// Webhooks of the organization.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct WebhookList<'a> {
     pub(crate) data: Vec<WebhookBody<'a>>,
@@ -165,26 +179,23 @@ pub(crate) struct WebhookPath {
 
 /// Which deliveries are asked for.
 #[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
 #[expect(dead_code, reason = "it is the schema; values never take this shape")]
 pub(crate) struct DeliveryParams {
     /// Only those in this state
     state: Option<DeliveryState>,
     /// How many at most
     #[param(minimum = 1, maximum = 100, default = 25)]
-    limit: Option<u32>,
-    /// Only those older than this delivery of the organization
+    page_size: Option<u32>,
+    /// The `publicId` of the last delivery seen: only older ones
     #[param(pattern = "^msg_[0-9]{10}_[a-z0-9]{9}$")]
-    before: Option<String>,
+    cursor: Option<String>,
 }
 
 /// Deliveries of a webhook, newest first.
 #[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct DeliveryList<'a> {
     pub(crate) data: Vec<DeliveryBody<'a>>,
-    /// Whether there are older ones: send the last `publicId` as `before`
-    pub(crate) has_more: bool,
 }
 
 /// What a webhook was told, or is to be told.

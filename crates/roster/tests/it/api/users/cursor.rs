@@ -19,8 +19,9 @@ const ROLES: [Role; 7] = [
 
 fn next_of(answer: &Answer) -> Option<String> {
     let link = answer.header("link");
-    let address = link.strip_prefix('<')?.strip_suffix(">; rel=\"next\"")?;
-    Some(address.to_owned())
+    // Relative to the list, wherever a proxy has put it.
+    let query = link.strip_prefix("<?")?.strip_suffix(">; rel=\"next\"")?;
+    Some(format!("/api/v1/users?{query}"))
 }
 
 fn ids(answer: &Answer) -> Vec<String> {

@@ -60,7 +60,7 @@ async fn a_test_is_owed_and_listed_until_it_is_delivered() {
     let admin = roster.admin().await;
     let webhook = admin.webhook(URL).await;
     let listed = format!("{WEBHOOKS}/{webhook}/deliveries");
-    assert_eq!(admin.get(&listed).await.body, json!({ "data": [], "hasMore": false }));
+    assert_eq!(admin.get(&listed).await.body, json!({ "data": [] }));
     let answer = admin.act(&format!("{WEBHOOKS}/{webhook}/test")).await;
     assert_snapshot!(answer, @r#"
     200
@@ -84,8 +84,7 @@ async fn a_test_is_owed_and_listed_until_it_is_delivered() {
           "publicId": "msg_1736937000_00a000000",
           "state": "owed"
         }
-      ],
-      "hasMore": false
+      ]
     }
     "#);
 
@@ -154,7 +153,7 @@ async fn an_event_is_replayed_as_often_as_somebody_asks() {
     let admin = roster.admin().await;
     let webhook = admin.webhook(URL).await;
     admin.create(json!({ "firstName": "Jane", "lastName": "Doe" })).await;
-    let event = admin.get("/api/v1/events").await.body["cursor"].clone();
+    let event = admin.get("/api/v1/events").await.body["data"][0]["publicId"].clone();
     let (first, second) = (owed(replay(&admin, &webhook, &event).await), owed(replay(&admin, &webhook, &event).await));
     assert_ne!(first, second);
     let listed = admin.get(&format!("{WEBHOOKS}/{webhook}/deliveries")).await;
@@ -172,8 +171,10 @@ async fn only_an_event_that_webhooks_hear_of_is_replayed() {
     let admin = ours.key(Role::Admin).await;
     let webhook = admin.webhook(URL).await;
     let neighbor = theirs.key(Role::Admin).await;
-    let foreign = neighbor.get("/api/v1/events").await.body["cursor"].clone();
-    let last = admin.get("/api/v1/events").await.body["cursor"].as_str().expect("a cursor").to_owned();
+    let foreign = neighbor.get("/api/v1/events").await.body["data"][0]["publicId"].clone();
+    let feed = admin.get("/api/v1/events").await.body;
+    let last = feed["data"].as_array().and_then(|events| events.last()).expect("an event");
+    let last = last["publicId"].as_str().expect("an id").to_owned();
     let (feed, number) = last.rsplit_once('_').expect("a number");
     let number: u64 = number.parse().expect("a number");
     // The next event is that of somebody whom no key may read.
@@ -221,25 +222,24 @@ async fn deliveries_are_listed_newest_first_page_by_page_and_by_state() {
     let newest_first: Vec<_> = made.iter().rev().cloned().collect();
     assert_eq!(ids(&admin.get(&listed).await), newest_first);
     let mut read = Vec::new();
-    let mut path = format!("{listed}?limit=2");
+    let mut path = format!("{listed}?pageSize=2&state=owed");
     loop {
         let page = admin.get(&path).await;
         read.extend(ids(&page));
-        if page.body["hasMore"] == false {
-            break;
-        }
+        let Some(next) = page.header("link").strip_prefix("<?") else { break };
         assert_eq!(ids(&page).len(), 2);
-        path = format!("{listed}?limit=2&before={}", read.last().expect("some"));
+        assert_eq!(next, format!("pageSize=2&state=owed&cursor={}>; rel=\"next\"", read.last().expect("some")));
+        path = format!("{listed}?{}", next.trim_end_matches(">; rel=\"next\""));
     }
     assert_eq!(read, newest_first);
 
     settle(&roster, &webhook, State::Failed, None, attempt(NOW, Outcome::Refused, Some(410), "answered 410")).await;
     let failed = admin.get(&format!("{listed}?state=failed")).await;
     assert_eq!(ids(&failed), [&*made[0]]);
-    assert_eq!(ids(&admin.get(&format!("{listed}?state=owed&limit=100")).await), newest_first[..4]);
+    assert_eq!(ids(&admin.get(&format!("{listed}?state=owed&pageSize=100")).await), newest_first[..4]);
     assert_eq!(ids(&admin.get(&format!("{listed}?state=delivered")).await), [""; 0]);
-    let exactly = admin.get(&format!("{listed}?limit=5")).await;
-    assert_eq!((ids(&exactly).len(), &exactly.body["hasMore"]), (5, &json!(false)));
+    let exactly = admin.get(&format!("{listed}?pageSize=5")).await;
+    assert_eq!((ids(&exactly).len(), exactly.header("link")), (5, ""));
 }
 
 #[tokio::test]
@@ -248,7 +248,7 @@ async fn what_cannot_be_asked_of_deliveries_is_refused_all_at_once() {
     let admin = roster.admin().await;
     let webhook = admin.webhook(URL).await;
     let listed = format!("{WEBHOOKS}/{webhook}/deliveries");
-    assert_snapshot!(admin.get(&format!("{listed}?before=x&limit=101&state=lost")).await, @r#"
+    assert_snapshot!(admin.get(&format!("{listed}?cursor=x&pageSize=101&state=lost")).await, @r#"
     400
     {
       "details": [
@@ -263,21 +263,21 @@ async fn what_cannot_be_asked_of_deliveries_is_refused_all_at_once() {
           "code": "too_big",
           "message": "Number must be less than or equal to 100",
           "path": [
-            "limit"
+            "pageSize"
           ]
         },
         {
           "code": "invalid_string",
-          "message": "Invalid before format",
+          "message": "Invalid cursor",
           "path": [
-            "before"
+            "cursor"
           ]
         }
       ],
       "error": "Validation error"
     }
     "#);
-    let unknown = admin.get(&format!("{listed}?before=msg_1736937000_aaaaaaaaa")).await;
+    let unknown = admin.get(&format!("{listed}?cursor=msg_1736937000_aaaaaaaaa")).await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
     assert_snapshot!(admin.get("/api/v1/webhooks/whk_1/deliveries/msg_1").await, @r#"
     400
@@ -310,7 +310,7 @@ async fn a_neighbors_webhook_delivery_and_event_are_not_found() {
     let (admin, neighbor) = (ours.key(Role::Admin).await, theirs.key(Role::Admin).await);
     let (webhook, own) = (admin.webhook(URL).await, neighbor.webhook(URL).await);
     let (delivery, other) = (test(&admin, &webhook).await, test(&neighbor, &own).await);
-    let event = admin.get("/api/v1/events").await.body["cursor"].clone();
+    let event = admin.get("/api/v1/events").await.body["data"][0]["publicId"].clone();
     for answer in [
         neighbor.get(&format!("{WEBHOOKS}/{webhook}")).await,
         neighbor.delete(&format!("{WEBHOOKS}/{webhook}")).await,
@@ -324,8 +324,8 @@ async fn a_neighbors_webhook_delivery_and_event_are_not_found() {
         neighbor.get(&format!("{WEBHOOKS}/{webhook}/deliveries/{delivery}")).await,
         neighbor.get(&format!("{WEBHOOKS}/{own}/deliveries/{delivery}")).await,
         neighbor.get(&format!("{WEBHOOKS}/{webhook}/deliveries/{other}")).await,
-        neighbor.get(&format!("{WEBHOOKS}/{own}/deliveries?before={delivery}")).await,
-        neighbor.get(&format!("/api/v1/events?after={}", event.as_str().expect("an id"))).await,
+        neighbor.get(&format!("{WEBHOOKS}/{own}/deliveries?cursor={delivery}")).await,
+        neighbor.get(&format!("/api/v1/events?cursor={}", event.as_str().expect("an id"))).await,
     ] {
         assert_eq!(answer.to_string(), "404\n{\n  \"error\": \"Resource not found\"\n}");
     }

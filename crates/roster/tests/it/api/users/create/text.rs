@@ -105,8 +105,8 @@ async fn what_is_not_json_is_refused() {
     let admin = roster.admin().await;
     let good = john(json!({})).to_string();
     for bad in [
-        "",
         " ",
+        "\u{feff}",
         "{",
         "}",
         "nul",
@@ -124,7 +124,10 @@ async fn what_is_not_json_is_refused() {
         r#"{"firstName":"John","lastName":"Doe"} // John"#,
         "{\"firstName\":\"Jo\nhn\",\"lastName\":\"Doe\"}",
         r#"{"firstName":"Jo\xhn","lastName":"Doe"}"#,
-        &format!("\u{feff}{good}"),
+        &format!("\u{feff}\u{feff}{good}"),
+        &format!("{good}\u{feff}"),
+        "1e",
+        "\"\\ud800\"",
         &format!("{good}{good}"),
         &format!("{good},"),
         &good[..good.len() - 1],
@@ -133,10 +136,12 @@ async fn what_is_not_json_is_refused() {
     }
     let answer = admin.post_bytes(USERS, format!(" \r\n\t{good}\n ")).await;
     assert_eq!(answer.status, StatusCode::OK, "white space around it is no matter");
+    let answer = admin.post_bytes(USERS, format!("\u{feff}{good}")).await;
+    assert_eq!(answer.status, StatusCode::OK, "and neither is a byte order mark before it");
 }
 
 #[tokio::test]
-async fn the_depth_of_what_nobody_asked_for_is_no_matter() {
+async fn depth_is_no_matter() {
     let roster = Roster::new();
     let admin = roster.admin().await;
     let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
@@ -146,12 +151,18 @@ async fn the_depth_of_what_nobody_asked_for_is_no_matter() {
         let answer = admin.post_bytes(USERS, body).await;
         assert_eq!(answer.status, StatusCode::OK, "{answer}");
     }
-    // In a field that is read it is refused, one way or the other, and nothing breaks.
+    // In a field that is read it is an array or an object, and nothing more.
     let in_a_name = |value: String| format!(r#"{{"firstName":{value},"lastName":"Doe"}}"#);
     for (body, said) in [
         (in_a_name(deep(100)), "invalid_type firstName: Expected string, received array"),
-        (in_a_name(deep(30_000)), NOT_JSON),
+        (in_a_name(deep(30_000)), "invalid_type firstName: Expected string, received array"),
+        (
+            in_a_name(r#"{"a":"#.repeat(10_000) + "1" + &"}".repeat(10_000)),
+            "invalid_type firstName: Expected string, received object",
+        ),
+        (in_a_name(format!("[{}]", deep(30_000))), "invalid_type firstName: Expected string, received array"),
         ("[".repeat(60_000), NOT_JSON),
+        (in_a_name("[".repeat(60_000)), NOT_JSON),
         (deep(30_000), "invalid_type : Expected object, received array"),
     ] {
         assert_eq!(issues(&admin.post_bytes(USERS, body).await), said);
@@ -162,12 +173,40 @@ async fn the_depth_of_what_nobody_asked_for_is_no_matter() {
 async fn a_number_is_a_number_however_large() {
     let roster = Roster::new();
     let admin = roster.admin().await;
-    for number in ["0", "-0", "1.0", "9007199254740993", "18446744073709551616", "-1e308", "1e-400"] {
+    let many = "9".repeat(10_000);
+    for number in
+        ["0", "-0", "1.0", "9007199254740993", "18446744073709551616", "-1e308", "1e-400", "1e400", "-1E+9999", &many]
+    {
         let body = format!(r#"{{"firstName":{number},"lastName":"Doe"}}"#);
         let said = issues(&admin.post_bytes(USERS, body).await);
         assert_eq!(said, "invalid_type firstName: Expected string, received number", "{number}");
     }
-    // What is beyond a double is no number to the parser. Refused all the same, and without a 500.
-    let answer = admin.post_bytes(USERS, r#"{"firstName":1e400,"lastName":"Doe"}"#).await;
-    assert_eq!(issues(&answer), NOT_JSON);
+    let answer = admin.post_bytes(USERS, "1e400").await;
+    assert_eq!(issues(&answer), "invalid_type : Expected object, received number");
+    let answer = admin.post(USERS, john(json!({ "providerPayors": [1] }))).await;
+    assert_eq!(issues(&answer), "invalid_type providerPayors.0: Expected string, received number");
+    let huge = r#"{"firstName":"John","lastName":"Doe","providerPayors":[1e400,[[1e400]]]}"#;
+    assert_snapshot!(issues(&admin.post_bytes(USERS, huge).await), @"
+    invalid_type providerPayors.0: Expected string, received number
+    invalid_type providerPayors.1: Expected string, received array
+    ");
+}
+
+#[tokio::test]
+async fn text_that_is_too_long_and_has_control_characters_says_both() {
+    let roster = Roster::new();
+    let admin = roster.admin().await;
+    let long = "\0".repeat(101);
+    let with = json!({ "firstName": long, "phoneNumber": long });
+    assert_snapshot!(wrong(&admin, with).await, @"
+    too_big firstName: String must contain at most 100 character(s)
+    custom firstName: Control characters are not allowed
+    too_big phoneNumber: String must contain at most 64 character(s)
+    custom phoneNumber: Control characters are not allowed
+    ");
+    let answer = admin.get(&format!("{USERS}?search={}", "%00".repeat(201))).await;
+    assert_snapshot!(issues(&answer), @"
+    too_big search: String must contain at most 200 character(s)
+    custom search: Control characters are not allowed
+    ");
 }
