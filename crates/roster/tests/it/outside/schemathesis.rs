@@ -1,7 +1,10 @@
-//! The server against what its document says, as schemathesis tries it: thousands of requests, good and bad.
+//! The server against what its document says, and against the published contract, as schemathesis tries it: thousands of
+//! requests, good and bad.
 //!
 //! A run takes about a minute. `ROSTER_SCHEMATHESIS_CASES=20000` makes it go on, run after run with another seed and an
 //! empty database, until it has sent so many requests; before a release that is the number.
+
+use std::{ffi::OsString, path::PathBuf};
 
 use super::program;
 use crate::binary::Binary;
@@ -15,15 +18,44 @@ fn schemathesis_finds_no_undocumented_answer() {
     let wanted = std::env::var("ROSTER_SCHEMATHESIS_CASES").map_or(1, |cases| cases.parse().expect("a number"));
     let mut sent = 0;
     for seed in 1.. {
-        sent += run(seed);
+        sent += run(Document::Served, seed);
         if sent >= wanted {
             break;
         }
     }
 }
 
+/// A client that was written for the contract meets no answer that the contract does not know.
+#[test]
+#[ignore = "needs python: script/test runs it"]
+fn schemathesis_finds_no_answer_that_the_contract_does_not_know() {
+    run(Document::Contract, 1);
+}
+
+/// What the requests are made from.
+#[derive(Clone, Copy)]
+enum Document {
+    /// What the server itself says.
+    Served,
+    /// The Hipp Health v1 users API, as published.
+    Contract,
+}
+
+impl Document {
+    /// The settings, and what to test.
+    fn arguments(self, address: &str) -> (&'static str, Vec<OsString>) {
+        match self {
+            Document::Served => ("schemathesis.toml", vec![format!("http://{address}/openapi.json").into()]),
+            Document::Contract => {
+                let contract = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/api/openapi/contract.json");
+                ("contract.toml", vec![contract.into(), "--url".into(), format!("http://{address}/api").into()])
+            }
+        }
+    }
+}
+
 /// One run against a server of its own. Returns how many requests were sent.
-fn run(seed: u32) -> usize {
+fn run(document: Document, seed: u32) -> usize {
     let binary = Binary::new();
     let server = binary.serve(&["--demo"]);
     let key = admin_key(&binary);
@@ -32,8 +64,8 @@ fn run(seed: u32) -> usize {
     let mut command = program::command(program::pip("st"), 3 * RUN_SECONDS);
     command.current_dir(binary.path()).env("PYTHONDONTWRITEBYTECODE", "1");
     command.env("SCHEMATHESIS_HOOKS", settings.join("hooks.py"));
-    command.arg("--config-file").arg(settings.join("schemathesis.toml")).arg("run");
-    command.arg(format!("http://{}/openapi.json", server.address));
+    let (file, arguments) = document.arguments(&server.address.to_string());
+    command.arg("--config-file").arg(settings.join(file)).arg("run").args(arguments);
     command.arg("--header").arg(format!("Authorization: Bearer {key}"));
     command.args(["--max-time", &RUN_SECONDS.to_string(), "--seed", &seed.to_string(), "--no-color"]);
     let verdict = program::verdict(&mut command);

@@ -27,7 +27,6 @@ const NOT_JSON: (&str, &str) = ("custom", "Request body is not valid JSON");
 /// `equal_keys_are_read_as_javascript_reads_them` holds it to that.
 fn exceptions() -> [Exception; 3] {
     let not_json = "custom : Request body is not valid JSON";
-    let deep = format!(r#"{{"lastName":"Doe","firstName":{}{}}}"#, "[".repeat(128), "]".repeat(128));
     [
         Exception {
             what: "text that cannot be stored",
@@ -57,20 +56,34 @@ fn exceptions() -> [Exception; 3] {
             zod_accepts: true,
         },
         Exception {
-            what: "a number beyond a double in a field that is text",
-            why: "node reads 1e400 as Infinity and zod then says of what type it is; Roster's parser says that it is no \
-                  number. Both refuse it, in other words.",
-            bodies: vec![(br#"{"firstName":1e400,"lastName":"Doe"}"#.to_vec(), not_json)],
+            what: "an array that is too long",
+            why: "zod says so and goes on to say what is wrong with each element; Roster does not look at them, so that \
+                  no answer is larger than what was sent.",
+            bodies: vec![(
+                format!(r#"{{"firstName":"John","lastName":"Doe","providerPayors":[{}1]}}"#, "1,".repeat(100))
+                    .into_bytes(),
+                "too_big providerPayors: Array must contain at most 100 element(s)",
+            )],
             zod_accepts: false,
         },
         Exception {
-            what: "more than 127 levels in a field that is text",
-            why: "Roster's parser goes no deeper, so that no body can exhaust its stack. Both refuse it, in other words.",
-            bodies: vec![(deep.into_bytes(), not_json)],
+            what: "a long text that is none of those listed",
+            why: "zod repeats all of it; Roster the first hundred characters.",
+            bodies: vec![(
+                format!(r#"{{"firstName":"John","lastName":"Doe","role":"{}"}}"#, "x".repeat(101)).into_bytes(),
+                LONG_ROLE.as_str(),
+            )],
             zod_accepts: false,
         },
     ]
 }
+
+static LONG_ROLE: LazyLock<String> = LazyLock::new(|| {
+    let options = "'ADMIN' | 'BILLING_MANAGER' | 'SCHEDULING_MANAGER' | 'CLINICIAN' | 'TECHNICIAN' | 'PATIENT' | \
+                   'CAREGIVER' | 'CLINICAL_ADMIN' | 'PAYROLL_ADMIN'";
+    let received = "x".repeat(100);
+    format!("invalid_enum_value role: Invalid enum value. Expected {options}, received '{received}…'")
+});
 
 struct Exception {
     what: &'static str,
@@ -202,6 +215,27 @@ fn lines(answer: &Answer) -> String {
         format!("{} {path}: {}", issue["code"].as_str().expect("text"), issue["message"].as_str().expect("text"))
     };
     answer.body["details"].as_array().expect("a list").iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// What `Request.json()` reads, or `undefined` where nothing was sent, and zod judges.
+#[tokio::test]
+#[ignore = "needs node: script/test runs it"]
+async fn what_stands_around_a_value_and_how_large_it_is_is_no_matter_to_either() {
+    let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    let john = |with: &str| format!(r#"{{"firstName":"John","lastName":"Doe"{with}}}"#);
+    let mut bodies: Vec<String> = ["", " ", "\u{feff}", "1e400", "-1e400", "null", "\"x\""].map(str::to_owned).to_vec();
+    bodies.extend(["\u{feff}", "\u{feff}\u{feff}", "\u{feff} "].map(|mark| mark.to_owned() + &john("")));
+    for value in ["1e400", "-1e400", "[1e400]", "{\"a\":1e400}", &deep(127), &deep(128), &deep(5_000)] {
+        for name in ["firstName", "email", "role", "shouldSendSMS", "recertificationDate", "providerPayors", "unknown"]
+        {
+            bodies.push(john(&format!(",\"{name}\":{value}")));
+        }
+    }
+    let roster = Roster::new();
+    for (body, zod) in bodies.iter().zip(zod("body", bodies.iter().map(String::as_bytes))) {
+        let answer = roster.admin().await.post_bytes(USERS, body.clone()).await;
+        agree(body.as_bytes(), &zod, &answer);
+    }
 }
 
 #[tokio::test]

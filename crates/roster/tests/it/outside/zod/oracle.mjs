@@ -42,11 +42,13 @@ function judge(schema, value) {
 
 function answer(line) {
   const [kind, hex] = line.split(" ");
-  const text = Buffer.from(hex, "hex").toString("utf8");
+  const bytes = Buffer.from(hex ?? "", "hex");
+  // As `Request.text()` decodes: a byte order mark at the beginning is no part of it.
+  const text = new TextDecoder().decode(bytes);
   if (kind === "query") return judge(query, Object.fromEntries(new URLSearchParams(text)));
   let value;
   try {
-    value = JSON.parse(text);
+    value = bytes.length === 0 ? undefined : JSON.parse(text);
   } catch {
     return { json: false };
   }
