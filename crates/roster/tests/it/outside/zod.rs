@@ -139,10 +139,19 @@ fn issues_of_zod(said: &Value) -> Option<Value> {
     }
 }
 
+/// Without what zod says of the elements of an array that is too long, which is one of the exceptions.
+fn without_elements(mut issues: Value) -> Value {
+    let list = issues.as_array_mut().expect("issues");
+    let is_too_long = |issue: &&Value| issue["message"].as_str().is_some_and(|text| text.starts_with("Array must"));
+    let too_long: Vec<Value> = list.iter().filter(is_too_long).map(|issue| issue["path"][0].clone()).collect();
+    list.retain(|issue| issue["path"].get(1).is_none() || !too_long.contains(&issue["path"][0]));
+    issues
+}
+
 /// Asserts that both accept, or both refuse for the same reasons; says whether both accept.
 fn agree(question: &[u8], zod: &Value, roster: &Answer) -> bool {
     let question = String::from_utf8_lossy(question);
-    match issues_of_zod(zod) {
+    match issues_of_zod(zod).map(without_elements) {
         Some(issues) => {
             assert_eq!(roster.status, StatusCode::BAD_REQUEST, "{question}\nzod: {zod}\nRoster: {roster}");
             assert_eq!(roster.body["details"], issues, "{question}\nzod: {zod}\nRoster: {roster}");
