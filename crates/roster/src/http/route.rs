@@ -73,17 +73,23 @@ pub(crate) struct Answering<F> {
     unknown: Unknown,
 }
 
+impl<F> Answering<F> {
+    fn id(&self) -> &str {
+        self.id.as_ref().map_or("", RequestId::as_str)
+    }
+}
+
 impl<F: Future<Output = Response<Body>> + Unpin> Future for Answering<F> {
     type Output = Response<Body>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let id = this.id.as_ref().map_or("", RequestId::as_str);
         let future = Pin::new(&mut this.future);
         let mut response = match std::panic::catch_unwind(AssertUnwindSafe(|| future.poll(context))) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(response)) => response,
             Err(_) => {
+                let id = this.id();
                 // The panic hook has already reported where it was.
                 tracing::error!(request.id = id, "a handler panicked on request {id}");
                 api::error::unexpected()
@@ -95,11 +101,12 @@ impl<F: Future<Output = Response<Body>> + Unpin> Future for Answering<F> {
         let took = this.started.elapsed();
         this.shared.metrics.answered(this.route, response.status().as_u16(), took);
         tracing::debug!(
-            request.id = id,
+            request.id = this.id(),
             route = ?this.route,
             status = response.status().as_u16(),
             microseconds = took.as_micros() as u64,
-            "answered request {id}"
+            "answered request {}",
+            this.id()
         );
         Poll::Ready(response)
     }

@@ -54,7 +54,7 @@ pub fn openapi() -> String {
     for (name, response) in common_responses() {
         let mut response = response.into();
         if name != HEAD_TOO_LARGE {
-            add_request_id(&mut response);
+            add_headers(&mut response);
         }
         components.responses.insert(name.to_owned(), response);
     }
@@ -69,7 +69,7 @@ pub fn openapi() -> String {
                     operation.responses.responses.insert(name.to_owned(), RefOr::Ref(reference));
                 }
             }
-            operation.responses.responses.values_mut().for_each(add_request_id);
+            operation.responses.responses.values_mut().for_each(add_headers);
         }
     }
     join_lines(&document.to_pretty_json().expect("the document is JSON"))
@@ -199,9 +199,16 @@ fn header(description: &str, kind: Type) -> utoipa::openapi::Header {
         .build()
 }
 
-fn add_request_id(response: &mut RefOr<Response>) {
+/// What every answer can carry.
+fn add_headers(response: &mut RefOr<Response>) {
     if let RefOr::T(response) = response {
         response.headers.insert("X-Request-Id".to_owned(), header("The id of the request", Type::String).into());
+        if !response.headers.contains_key("Roster-Warning") {
+            let warning = "What was passed over, as an RFC 8941 list: `unknown-field`, `more-unknown-fields`, \
+                           `unknown-parameter`, `more-unknown-parameters`, `more-issues`; not there if nothing is to be \
+                           said";
+            response.headers.insert("Roster-Warning".to_owned(), header(warning, Type::String).into());
+        }
     }
 }
 

@@ -53,8 +53,8 @@ const MAX_NAMED_PAYORS: usize = 20;
         status = 200, description = "User created successfully", body = CreateUserResponse, headers((
             "Roster-Warning" = String,
             description = "What was taken all the same, as an RFC 8941 list: `unknown-payor`, `more-unknown-payors`, \
-                           `npi-check-digit`, `phone-unreachable`, `unknown-field`, `more-unknown-fields`; not there if \
-                           nothing is to be said"
+                           `npi-check-digit`, `phone-unreachable`, `unknown-field`, `more-unknown-fields`, \
+                           `unknown-parameter`, `more-unknown-parameters`; not there if nothing is to be said"
         )),
         links(("getUser" = (
             operation_id = "getUser",

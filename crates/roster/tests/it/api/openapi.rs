@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use axum::body::Body;
 use hyper::{Request, StatusCode, header::CONTENT_TYPE};
-use roster_directory::Role;
+use roster_directory::{Role, audit::Action};
 use serde_json::{Value, json};
 
 use crate::roster::{Answer, Client, Roster};
@@ -222,6 +222,21 @@ fn what_may_be_left_out_of_a_request_may_not_be_null() {
         }
     }
     assert_eq!(parameters, 15);
+}
+
+/// What the document may not be: stricter than the server.
+#[test]
+fn the_document_has_room_for_what_the_server_takes() {
+    let document = document();
+    let webhook = &document["components"]["schemas"]["CreateWebhookRequest"]["properties"];
+    assert_eq!(webhook["events"]["maxItems"], Action::ALL.len());
+    assert_eq!((&webhook["url"]["pattern"], &webhook["url"]["format"]), (&Value::Null, &Value::Null));
+    let user = &document["components"]["schemas"]["CreateUserRequest"]["properties"];
+    for name in ["firstName", "lastName"] {
+        assert_eq!(user[name]["maxLength"], Value::Null, "white space around it is removed before it is measured");
+        let pattern = user[name]["pattern"].as_str().expect("a pattern");
+        assert!(pattern.starts_with(r"^[\u0009-\u000d\u0020"), "tabs and line ends before it too: {pattern}");
+    }
 }
 
 #[test]
