@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod dial;
 mod error;
 mod migration;
 pub mod outbox;

@@ -17,7 +17,7 @@ use tls::Verify;
 /// How long a caller waits for a connection, and a connection for the servers, before it is told to try again.
 pub(super) const CONNECT_WAIT: Duration = Duration::from_millis(1_500);
 
-/// How long one address of a host has to take a connection: short enough that the next one gets its turn.
+/// How long one address of a host has to take a connection: a dead one is given up before the time of its host is over.
 const ADDRESS_WAIT: Duration = Duration::from_millis(500);
 
 /// A `postgres://` URL, taken apart.

@@ -1,6 +1,7 @@
 //! Several hosts, of which one takes changes: each is asked for so long, beginning with the one that answered last.
 
 use std::{
+    net::SocketAddr,
     pin::Pin,
     sync::{
         Arc,
@@ -9,11 +10,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::{task::JoinHandle, time::timeout};
-use tokio_postgres::{Client, Config, config::Host};
+use tokio::{net::lookup_host, task::JoinHandle, time::timeout};
+use tokio_postgres::{Client, Config, Connection, Socket, config::Host, tls::MakeTlsConnect};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::CONNECT_WAIT;
+use crate::dial;
 
 /// How many hosts a configuration names; `None` if the driver would not take them.
 pub(super) fn count(config: &Config) -> Option<usize> {
@@ -24,8 +26,8 @@ pub(super) fn count(config: &Config) -> Option<usize> {
         .then_some(hosts)
 }
 
-/// The driver itself tries one host after the other, but its time limit ends with the TCP handshake: a first host that
-/// took the connection and then said nothing would use up all the time there is.
+/// The driver itself tries one host after the other, and one address of it after the other, but its time limit ends with
+/// the TCP handshake: a first one that took the connection and then said nothing would use up all the time there is.
 pub(super) struct Hosts {
     each: Arc<[Config]>,
     last: Arc<AtomicUsize>,
@@ -42,6 +44,8 @@ impl Hosts {
     }
 }
 
+type Session = (Client, Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>);
+
 type Connected = Result<(Client, JoinHandle<()>), tokio_postgres::Error>;
 
 impl deadpool_postgres::Connect for Hosts {
@@ -51,7 +55,7 @@ impl deadpool_postgres::Connect for Hosts {
             let first = last.load(Ordering::Relaxed);
             let mut failed = None;
             for host in (first..each.len()).chain(0..first) {
-                match timeout(wait, each[host].connect(tls.clone())).await {
+                match timeout(wait, connect(&each[host], &tls)).await {
                     Ok(Ok((client, connection))) => {
                         last.store(host, Ordering::Relaxed);
                         let task = tokio::spawn(async move {
@@ -71,6 +75,38 @@ impl deadpool_postgres::Connect for Hosts {
                 None => std::future::pending().await,
             }
         })
+    }
+}
+
+/// Connects to one host, by whichever of its addresses is ready first: TLS and the password included, because a server
+/// may fail at any of them.
+async fn connect(config: &Config, tls: &MakeRustlsConnect) -> Result<Session, tokio_postgres::Error> {
+    let port = config.get_ports().first().copied().unwrap_or(5432);
+    let addresses = match (config.get_hosts().first(), config.get_hostaddrs()) {
+        (Some(Host::Tcp(name)), []) => {
+            lookup_host((name.as_str(), port)).await.map_or_else(|_| Vec::new(), Vec::from_iter)
+        }
+        _ => Vec::new(),
+    };
+    connect_to(addresses, config, tls).await
+}
+
+async fn connect_to(
+    addresses: Vec<SocketAddr>,
+    config: &Config,
+    tls: &MakeRustlsConnect,
+) -> Result<Session, tokio_postgres::Error> {
+    let attempts = dial::interleaved(addresses).into_iter().map(|address| {
+        let mut config = config.clone();
+        config.hostaddr(address.ip());
+        let tls = tls.clone();
+        async move { config.connect(tls).await }
+    });
+    match dial::first_to_succeed(attempts).await {
+        Ok(connected) => Ok(connected),
+        Err(Some(error)) => Err(error),
+        // It is a socket or an address, or a name without one: then the driver says so.
+        Err(None) => config.connect(tls.clone()).await,
     }
 }
 
@@ -124,4 +160,39 @@ fn only(config: &Config, host: usize) -> Config {
         .channel_binding(config.get_channel_binding())
         .load_balance_hosts(config.get_load_balance_hosts());
     only
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+        time::Duration,
+    };
+
+    use super::{super::tls, *};
+
+    /// The machine's own names have one address each, so the addresses are given here.
+    #[tokio::test]
+    async fn a_first_address_that_takes_the_connection_and_says_nothing_is_not_waited_for() {
+        let silent = TcpListener::bind("127.0.0.2:0").await.expect("a free port");
+        let port = silent.local_addr().expect("an address").port();
+        let willing = TcpListener::bind(("127.0.0.1", port)).await.expect("a free address");
+        tokio::spawn(async move {
+            let (mut stream, _) = willing.accept().await.expect("a connection");
+            let mut length = [0; 4];
+            stream.read_exact(&mut length).await.expect("a start-up message");
+            let mut rest = vec![0; u32::from_be_bytes(length) as usize - 4];
+            stream.read_exact(&mut rest).await.expect("a start-up message");
+            // Authenticated, and ready for a query.
+            stream.write_all(b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I").await.expect("written");
+            std::future::pending::<()>().await
+        });
+        let mut config = Config::new();
+        config.host("database.example").port(port).user("roster").ssl_mode(tokio_postgres::config::SslMode::Disable);
+        let addresses = ["127.0.0.2", "127.0.0.1"].map(|ip| SocketAddr::new(ip.parse().expect("an address"), port));
+        let tls = MakeRustlsConnect::new(tls::config(tls::Verify::Nothing, None).expect("TLS"));
+        let connected = timeout(Duration::from_secs(30), connect_to(addresses.into(), &config, &tls)).await;
+        assert!(connected.expect("in time").is_ok());
+    }
 }
