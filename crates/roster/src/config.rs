@@ -11,6 +11,7 @@ use crate::deliver::{
     address::Inside,
     client::{Client, Limits},
     gateway::{Gateway, Sender},
+    names::Names,
 };
 
 /// Where the database is. Every command takes it.
@@ -134,6 +135,11 @@ pub struct Deliveries {
     #[arg(long, env = "ROSTER_WEBHOOK_INSIDE", default_value = "", value_name = "NETWORKS", hide_default_value = true)]
     pub webhook_inside: Inside,
 
+    /// Name servers to ask for receivers and the gateway, separated by commas: 10.0.0.2:53. Without one, those of
+    /// /etc/resolv.conf
+    #[arg(long, env = "ROSTER_NAME_SERVER", value_name = "ADDR", value_delimiter = ',')]
+    pub name_server: Vec<SocketAddr>,
+
     /// How old the oldest message that is owed may be before /readyz mentions it: 1h, 90m
     #[arg(long, env = "ROSTER_OUTBOX_WARN", default_value = "1h", value_name = "TIME", value_parser = lasting)]
     pub outbox_warn: Duration,
@@ -154,7 +160,7 @@ impl Deliveries {
     }
 
     /// The gateway, if there is one.
-    pub(crate) fn gateway(&self) -> anyhow::Result<Option<Gateway>> {
+    pub(crate) fn gateway(&self, names: Names) -> anyhow::Result<Option<Gateway>> {
         let (Some(url), Some(account), Some(from)) = (&self.sms_url, &self.sms_account, &self.sms_from) else {
             return Ok(None);
         };
@@ -163,8 +169,8 @@ impl Deliveries {
             "a gateway for text messages needs its account's token: name its file with --sms-token-file, or set \
              ROSTER_SMS_TOKEN",
         )?;
-        let client =
-            Client::trusted(Limits::default()).context("cannot read the certificates that this machine trusts")?;
+        let client = Client::trusted(names, Limits::default())
+            .context("cannot read the certificates that this machine trusts")?;
         Gateway::new(client, url, account, &token, Sender::parse(from)).map(Some)
     }
 

@@ -7,6 +7,7 @@
 pub mod address;
 pub mod client;
 pub mod gateway;
+pub mod names;
 pub(crate) mod phone;
 pub mod signature;
 mod sms;
@@ -14,7 +15,9 @@ mod webhook;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use roster_directory::{Webhook, outbox::Queue, webhook::State};
+use anyhow::Context;
+use quick_cache::sync::Cache;
+use roster_directory::{OrganizationId, Webhook, outbox::Queue, webhook::State};
 use roster_store::{
     chain,
     outbox::{BusyWebhook, Claim, Claimed, Settlement, Wanted},
@@ -32,6 +35,7 @@ use crate::{
 };
 use client::Client;
 use gateway::Gateway;
+use names::Names;
 
 /// What we call ourselves to receivers.
 const USER_AGENT: &str = concat!("Roster/", env!("CARGO_PKG_VERSION"));
@@ -41,6 +45,9 @@ const AT_ONCE_A_WEBHOOK: u32 = 8;
 
 /// Text messages that are under way at once in one process.
 const AT_ONCE_SMS: u32 = 32;
+
+/// Organizations whose connections are kept; of more, those that were not told for longest begin anew.
+const CLIENTS: usize = 1_000;
 
 /// How long a claim lasts: longer than everything that is done with a message may take.
 const CLAIM: i64 = 30_000;
@@ -65,6 +72,8 @@ pub struct Delivery {
     app: Arc<App>,
     config: Deliveries,
     webhooks: Client,
+    /// A client for each organization that is being told: what its webhooks use up is its own.
+    clients: Cache<OrganizationId, Client>,
     gateway: Option<Arc<Gateway>>,
     metrics: Arc<Metrics>,
 }
@@ -111,10 +120,19 @@ impl Running {
 impl Delivery {
     /// Delivery for this app.
     pub fn new(app: Arc<App>, config: Deliveries, metrics: Arc<Metrics>) -> anyhow::Result<Arc<Self>> {
-        let gateway = config.gateway()?.map(Arc::new);
-        let webhooks = Client::guarded(config.webhook_inside.clone(), client::Limits::default())
-            .map_err(|error| anyhow::anyhow!("cannot read the certificates that this machine trusts: {error}"))?;
-        Ok(Arc::new(Self { app, config, webhooks, gateway, metrics }))
+        let names = Names::asking(&config.name_server).context("cannot look up names")?;
+        let gateway = config.gateway(names.clone())?.map(Arc::new);
+        let webhooks = Client::guarded(config.webhook_inside.clone(), names, client::Limits::default())
+            .context("cannot read the certificates that this machine trusts")?;
+        let clients = Cache::new(CLIENTS);
+        Ok(Arc::new(Self { app, config, webhooks, clients, gateway, metrics }))
+    }
+
+    /// The client for an organization's webhooks.
+    fn client_of(&self, organization: OrganizationId) -> Client {
+        let new = || Ok::<_, std::convert::Infallible>(self.webhooks.for_another());
+        let Ok(client) = self.clients.get_or_insert_with(&organization, new);
+        client
     }
 
     /// Delivers until `stop` becomes true, then lets what is under way end, until the deadline.

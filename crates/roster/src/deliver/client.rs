@@ -4,7 +4,7 @@
 use std::{
     error::Error as StdError,
     fmt, io,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -23,14 +23,20 @@ use hyper_util::{
     client::legacy,
     rt::{TokioExecutor, TokioIo, TokioTimer},
 };
+use roster_store::dial;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::{
     net::TcpStream,
+    sync::Semaphore,
     time::{Instant, timeout, timeout_at},
 };
 use tower::Service;
+use url::Host;
 
-use super::address::Inside;
+use super::{address::Inside, names::Names};
+
+/// Names that one client looks up at once. Each takes two sockets while the name server says nothing.
+const LOOKUPS: usize = 16;
 
 /// The longest that we wait because somebody outside says so.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -38,7 +44,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 /// How much somebody outside may take of us.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// For a connection, TLS included.
+    /// For the addresses of a name.
+    pub lookup: Duration,
+    /// For a connection, lookup and TLS included.
     pub connect: Duration,
     /// For all of a request and its answer.
     pub exchange: Duration,
@@ -48,7 +56,8 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(5), exchange: Duration::from_secs(15), body: 64 * 1024 }
+        let lookup = Duration::from_secs(3);
+        Self { lookup, connect: Duration::from_secs(5), exchange: Duration::from_secs(15), body: 64 * 1024 }
     }
 }
 
@@ -78,6 +87,7 @@ pub enum Trouble {
 pub enum Why {
     Inside,
     NoSuchName,
+    NameTimeout,
     NotConnected,
     NoTls,
     ConnectTimeout,
@@ -90,6 +100,7 @@ impl fmt::Display for Why {
         f.write_str(match self {
             Why::Inside => "the address may not be reached: it is inside, or not https on port 443",
             Why::NoSuchName => "the name has no address",
+            Why::NameTimeout => "the name servers did not say which address the name has",
             Why::NotConnected => "no connection",
             Why::NoTls => "no TLS connection",
             Why::ConnectTimeout => "no connection in time",
@@ -106,27 +117,36 @@ impl StdError for Why {}
 pub struct Client {
     client: legacy::Client<Timed, Full<Bytes>>,
     limits: Limits,
+    tls: Arc<ClientConfig>,
+    guarded: Guarded,
+    idle: usize,
 }
 
 impl Client {
     /// For addresses that somebody with a key named: only outside, and where the operator lets them inside. Connections
     /// are kept for a while.
-    pub fn guarded(inside: Inside, limits: Limits) -> io::Result<Self> {
-        Self::new(Some(inside), limits, 4)
+    pub fn guarded(inside: Inside, names: Names, limits: Limits) -> io::Result<Self> {
+        Ok(Self::new(Arc::new(tls()?), Guarded::new(Some(Arc::new(inside)), names, limits), limits, 4))
     }
 
     /// For the address that the operator named: anywhere. Every request has a connection of its own, so that one that
     /// was not made is one that nothing was sent on.
-    pub fn trusted(limits: Limits) -> io::Result<Self> {
-        Self::new(None, limits, 0)
+    pub fn trusted(names: Names, limits: Limits) -> io::Result<Self> {
+        Ok(Self::new(Arc::new(tls()?), Guarded::new(None, names, limits), limits, 0))
     }
 
-    fn new(inside: Option<Inside>, limits: Limits, idle: usize) -> io::Result<Self> {
+    /// The same for somebody else: with connections and lookups of their own, which nobody else's can use up.
+    pub fn for_another(&self) -> Self {
+        let guarded = Guarded::new(self.guarded.inside.clone(), self.guarded.names.clone(), self.limits);
+        Self::new(self.tls.clone(), guarded, self.limits, self.idle)
+    }
+
+    fn new(tls: Arc<ClientConfig>, guarded: Guarded, limits: Limits, idle: usize) -> Self {
         let https = HttpsConnectorBuilder::new()
-            .with_tls_config(tls()?)
+            .with_tls_config(ClientConfig::clone(&tls))
             .https_or_http()
             .enable_http1()
-            .wrap_connector(Guarded { inside: inside.map(Arc::new) });
+            .wrap_connector(guarded.clone());
         let client = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_max_idle_per_host(idle)
@@ -134,7 +154,7 @@ impl Client {
             .retry_canceled_requests(false)
             .http1_max_buf_size(16 * 1024)
             .build(Timed { https, limit: limits.connect });
-        Ok(Self { client, limits })
+        Self { client, limits, tls, guarded, idle }
     }
 
     /// Sends a request and waits for its answer.
@@ -233,6 +253,34 @@ impl Service<Uri> for Timed {
 #[derive(Clone)]
 struct Guarded {
     inside: Option<Arc<Inside>>,
+    names: Names,
+    lookups: Arc<Semaphore>,
+    /// How long each may take.
+    lookup: Duration,
+}
+
+impl Guarded {
+    fn new(inside: Option<Arc<Inside>>, names: Names, limits: Limits) -> Self {
+        Self { inside, names, lookups: Arc::new(Semaphore::new(LOOKUPS)), lookup: limits.lookup }
+    }
+
+    async fn connect(&self, uri: &Uri) -> Result<TcpStream, Why> {
+        let https = uri.scheme_str() == Some("https");
+        let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
+        let addresses = match Host::parse(uri.host().unwrap_or_default()).map_err(|_| Why::NoSuchName)? {
+            Host::Ipv4(ip) => vec![ip.into()],
+            Host::Ipv6(ip) => vec![ip.into()],
+            Host::Domain(name) => {
+                let _one_of_so_many = self.lookups.acquire().await;
+                timeout(self.lookup, self.names.addresses(&name)).await.map_err(|_| Why::NameTimeout)??
+            }
+        };
+        let may = |ip: &IpAddr| self.inside.as_ref().is_none_or(|inside| inside.may_reach(*ip, https, port));
+        let allowed = addresses.into_iter().filter(may).map(|ip| SocketAddr::new(ip, port));
+        let attempts = dial::interleaved(allowed).into_iter().map(TcpStream::connect);
+        let connected = dial::first_to_succeed(attempts).await;
+        connected.map_err(|error| error.map_or(Why::Inside, |_| Why::NotConnected))
+    }
 }
 
 impl Service<Uri> for Guarded {
@@ -245,29 +293,12 @@ impl Service<Uri> for Guarded {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let inside = self.inside.clone();
+        let guarded = self.clone();
         Box::pin(async move {
-            let https = uri.scheme_str() == Some("https");
-            let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
-            let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-            let may = |ip: IpAddr| inside.as_ref().is_none_or(|inside| inside.may_reach(ip, https, port));
-            let addresses = tokio::net::lookup_host((host, port)).await.map_err(|_| Why::NoSuchName)?;
-            let mut why = Why::NoSuchName;
-            for address in addresses {
-                if !may(address.ip()) {
-                    why = Why::Inside;
-                    continue;
-                }
-                match TcpStream::connect(address).await {
-                    Ok(stream) => {
-                        // A request is written whole: waiting to fill a segment only delays it.
-                        stream.set_nodelay(true)?;
-                        return Ok(TokioIo::new(stream));
-                    }
-                    Err(_) => why = Why::NotConnected,
-                }
-            }
-            Err(why.into())
+            let stream = guarded.connect(&uri).await?;
+            // A request is written whole: waiting to fill a segment only delays it.
+            stream.set_nodelay(true)?;
+            Ok(TokioIo::new(stream))
         })
     }
 }

@@ -74,7 +74,7 @@ impl Delivery {
             return self.settle(claimed, claim, settled(State::Dropped, began)).await;
         };
         let told = match request(webhook, &id, began, body) {
-            Some(request) => self.webhooks.send(request).await,
+            Some(request) => self.client_of(claimed.organization).send(request).await,
             None => Err(Trouble::NotSent(super::client::Why::NoSuchName)),
         };
         let now = self.app.clock().now();

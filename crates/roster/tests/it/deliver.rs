@@ -3,6 +3,7 @@
 mod client;
 mod crash;
 mod drain;
+mod names;
 mod sms;
 mod webhooks;
 

@@ -17,6 +17,7 @@ mod tidy;
 
 mod binary;
 mod gateway;
+mod name_server;
 mod postgres;
 mod receiver;
 mod roster;

@@ -8,6 +8,7 @@ use hyper::Request;
 use roster::deliver::{
     address::Inside,
     client::{Client, Limits, Reply, Trouble, Why},
+    names::Names,
 };
 
 use crate::{
@@ -36,12 +37,18 @@ const HERE: [&str; 16] = [
 ];
 
 /// Limits that no test runs into unless it wants to.
-fn patient() -> Limits {
-    Limits { connect: Duration::from_secs(30), exchange: Duration::from_secs(60), ..Limits::default() }
+pub(super) fn patient() -> Limits {
+    let long = Duration::from_secs(30);
+    Limits { lookup: long, connect: long, exchange: 2 * long, ..Limits::default() }
+}
+
+/// What this machine knows of names.
+fn names() -> Names {
+    Names::asking(&[]).expect("names")
 }
 
 fn guarded(inside: &str, limits: Limits) -> Client {
-    Client::guarded(inside.parse().expect("networks"), limits).expect("a client")
+    Client::guarded(inside.parse().expect("networks"), names(), limits).expect("a client")
 }
 
 /// One that may reach the receivers of these tests.
@@ -49,7 +56,7 @@ fn neighbour(limits: Limits) -> Client {
     guarded("127.0.0.1", limits)
 }
 
-async fn post(client: &Client, url: &str) -> Result<Reply, Trouble> {
+pub(super) async fn post(client: &Client, url: &str) -> Result<Reply, Trouble> {
     let request = Request::post(url).header("x-test", "1").body(Full::from(Bytes::from_static(b"hello")));
     client.send(request.expect("a request")).await
 }
@@ -63,7 +70,9 @@ async fn nothing_reaches_this_machine_by_whatever_name() {
     let listener = TcpListener::bind("[::]:0").or_else(|_| TcpListener::bind("0.0.0.0:0")).expect("a free port");
     listener.set_nonblocking(true).expect("a socket");
     let port = listener.local_addr().expect("an address").port();
-    for client in [Client::guarded(Inside::default(), patient()).expect("a client"), guarded("10.0.0.0/8", patient())] {
+    for client in
+        [Client::guarded(Inside::default(), names(), patient()).expect("a client"), guarded("10.0.0.0/8", patient())]
+    {
         for host in HERE {
             // Where the port alone would be refused, and where it would not.
             for url in [format!("http://{host}:{port}/"), format!("https://{host}:{port}/"), format!("https://{host}/")]
@@ -83,7 +92,7 @@ async fn nothing_reaches_this_machine_by_whatever_name() {
 #[tokio::test]
 async fn the_rest_of_the_inside_is_refused_before_a_connection_is_tried() {
     // Were it tried, it would fail otherwise: nobody answers there.
-    let client = Client::guarded(Inside::default(), patient()).expect("a client");
+    let client = Client::guarded(Inside::default(), names(), patient()).expect("a client");
     for host in ["10.0.0.1", "169.254.169.254", "192.168.0.1", "172.16.0.1", "100.64.0.1", "[fd00::1]", "[fe80::1]"] {
         assert_eq!(trouble(&client, &format!("https://{host}/")).await, Trouble::NotSent(Why::Inside), "{host}");
     }
@@ -116,7 +125,7 @@ async fn what_the_operator_lets_in_is_reached_by_whatever_name() {
 #[tokio::test]
 async fn the_operators_own_address_may_be_anywhere() {
     let receiver = Receiver::answering(status(200));
-    let client = Client::trusted(patient()).expect("a client");
+    let client = Client::trusted(names(), patient()).expect("a client");
     assert_eq!(post(&client, &receiver.url("/")).await.expect("an answer").status, 200);
 }
 
@@ -180,7 +189,7 @@ async fn whatever_is_no_answer_is_unknown() {
         ("many fields", Act::Raw(many)),
     ] {
         let receiver = Receiver::start(move |_| act.clone());
-        for client in [neighbour(patient()), Client::trusted(patient()).expect("a client")] {
+        for client in [neighbour(patient()), Client::trusted(names(), patient()).expect("a client")] {
             assert_eq!(trouble(&client, &receiver.url("/")).await, Trouble::Unknown(Why::Lost), "{what}");
         }
         assert_eq!(receiver.received().len(), 2, "{what}: nothing is sent twice");
@@ -239,7 +248,7 @@ async fn a_kept_connection_that_is_lost_loses_its_request_and_no_other() {
 #[tokio::test]
 async fn to_the_gateway_every_request_has_a_connection_of_its_own() {
     let receiver = Receiver::answering(status(200));
-    let client = Client::trusted(patient()).expect("a client");
+    let client = Client::trusted(names(), patient()).expect("a client");
     for _ in 0..3 {
         assert_eq!(post(&client, &receiver.url("/")).await.expect("an answer").status, 200);
     }
@@ -305,7 +314,7 @@ fn only_certificates_that_the_machine_trusts_are_taken() {
     const URL: &str = "ROSTER_TEST_TLS_URL";
     if let Ok(url) = std::env::var(URL) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        for client in [neighbour(patient()), Client::trusted(patient()).expect("a client")] {
+        for client in [neighbour(patient()), Client::trusted(names(), patient()).expect("a client")] {
             println!("SAID {:?}", runtime.block_on(post(&client, &url)).map(|reply| reply.status));
         }
         return;
