@@ -10,8 +10,11 @@ use crate::{Flaw, Timestamp, WebhookId, audit::Action, issue::Code, text};
 /// Webhooks an organization may have.
 pub const MOST: usize = 20;
 
-/// Milliseconds that the secret before the last one is still used beside it.
+/// Milliseconds that a secret still signs after it was replaced.
 pub const ROTATION: i64 = 24 * 60 * 60 * 1_000;
+
+/// Replaced secrets that still sign, at most. Each is one more signature in a header that receivers limit.
+pub const MOST_OLD_SECRETS: usize = 10;
 
 text::text_type!(
     /// What a webhook is for, in the words of whoever made it.
@@ -33,8 +36,8 @@ pub struct Webhook {
     pub state: State,
     /// What its messages are signed with.
     pub secret: Secret,
-    /// What they are also signed with, and until when.
-    pub old_secret: Option<(Secret, Timestamp)>,
+    /// What they are also signed with, and until when, in the order in which they were replaced. Some may be over.
+    pub old_secrets: Vec<(Secret, Timestamp)>,
     /// When it was made.
     pub created_at: Timestamp,
     /// The number of the last event that it was owed, or that was none of its own.
@@ -42,6 +45,12 @@ pub struct Webhook {
 }
 
 impl Webhook {
+    /// The secrets that sign at this moment, the newest first.
+    pub fn signing(&self, now: Timestamp) -> impl Iterator<Item = &Secret> {
+        let old = self.old_secrets.iter().rev().filter(move |(_, until)| now < *until).map(|(secret, _)| secret);
+        std::iter::once(&self.secret).chain(old)
+    }
+
     /// Whether it is to hear of what was done.
     pub fn hears_of(&self, action: Action) -> bool {
         self.events.is_empty() || self.events.contains(&action)

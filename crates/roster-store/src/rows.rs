@@ -123,8 +123,7 @@ pub(crate) use message_columns;
 /// The columns that a [`StoredWebhook`] is filled from, in its order.
 macro_rules! webhook_columns {
     () => {
-        "w.id, w.url, w.description, w.events, w.state, w.secret, w.old_secret, w.old_secret_until, w.created_at, \
-         w.heard_to"
+        "w.id, w.url, w.description, w.events, w.state, w.secret, w.old_secrets, w.created_at, w.heard_to"
     };
 }
 pub(crate) use webhook_columns;
@@ -137,8 +136,7 @@ pub(crate) struct StoredWebhook<'a> {
     pub(crate) events: &'a str,
     pub(crate) state: u8,
     pub(crate) secret: &'a [u8],
-    pub(crate) old_secret: Option<&'a [u8]>,
-    pub(crate) old_secret_until: Option<i64>,
+    pub(crate) old_secrets: &'a str,
     pub(crate) created_at: i64,
     pub(crate) heard_to: i64,
 }
@@ -147,10 +145,6 @@ impl StoredWebhook<'_> {
     /// The webhook; `None` if something does not have its form, and so was not written by Roster.
     pub(crate) fn parse(&self) -> Option<Webhook> {
         let secret = |bytes: &[u8]| bytes.try_into().ok().map(Secret::from_bytes);
-        let old_secret = match (self.old_secret, self.old_secret_until) {
-            (Some(old), Some(until)) => Some((secret(old)?, Timestamp::from_millis(until))),
-            _ => None,
-        };
         let events = self.events.split(',').filter(|name| !name.is_empty());
         Some(Webhook {
             id: WebhookId::parse(self.id)?,
@@ -159,12 +153,28 @@ impl StoredWebhook<'_> {
             events: events.map(Action::parse).collect::<Option<_>>()?,
             state: State::from_number(self.state)?,
             secret: secret(self.secret)?,
-            old_secret,
+            old_secrets: self.old_secrets.split_terminator(' ').map(old_secret).collect::<Option<_>>()?,
             created_at: Timestamp::from_millis(self.created_at),
             heard_to: self.heard_to as u64,
         })
     }
 }
+
+/// A replaced secret and until when it signs, as migration `old_secrets` describes it.
+fn old_secret(text: &str) -> Option<(Secret, Timestamp)> {
+    let (digits, until) = text.split_once(':')?;
+    let mut bytes = [0; 24];
+    if digits.len() != 2 * bytes.len() {
+        return None;
+    }
+    for (nth, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(digits.get(2 * nth..2 * nth + 2)?, 16).ok()?;
+    }
+    Some((Secret::from_bytes(bytes), Timestamp::from_millis(until.parse().ok()?)))
+}
+
+/// Characters of so many replaced secrets.
+pub(crate) const OLD_SECRETS_LENGTH: usize = 63 * roster_directory::webhook::MOST_OLD_SECRETS;
 
 /// What a webhook hears of, as it is stored.
 pub(crate) fn event_names(events: &[Action]) -> String {

@@ -54,7 +54,7 @@ macro_rules! copied_columns {
         "message, nth, outcome, status, millis, note"
     };
     (webhook) => {
-        "id, url, description, events, state, secret, old_secret, old_secret_until, heard_to"
+        "id, url, description, events, state, secret, old_secrets, heard_to"
     };
     (sms_setting) => {
         "version, template, wording, hourly"
@@ -97,7 +97,7 @@ impl Table {
             Table::Audit => &[Text, Text, Text, Text, Text],
             Table::Outbox => &[Text, Text, Text, Text, Small, Medium, Medium, Text, Number, Number, Text],
             Table::Attempt => &[Text, Medium, Small, Medium, Number, Text],
-            Table::Webhook => &[Text, Text, Text, Text, Small, Bytes, Bytes, Number, Number],
+            Table::Webhook => &[Text, Text, Text, Text, Small, Bytes, Text, Number],
             Table::SmsSetting => &[Medium, Text, Text, Medium],
             Table::SmsConsent => &[Text, Flag, Text, Medium, Text],
             Table::SmsStop => &[Text, Text, Flag, Text],

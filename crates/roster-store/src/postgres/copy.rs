@@ -477,7 +477,7 @@ const ADD_WEBHOOKS: &str = concat!(
     "insert into webhook (organization, created_at, ",
     copied_columns!(webhook),
     ") select * from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::smallint[], \
-     $8::bytea[], $9::bytea[], $10::bigint[], $11::bigint[])"
+     $8::bytea[], $9::text[], $10::bigint[])"
 );
 
 const ADD_SETTINGS: &str = concat!(

@@ -18,7 +18,7 @@ use crate::{
         Backlog, Beginning, Begun, Claim, Claimed, Filter, REMEMBERED, SETTLED, Settlement, Stop, StoredMessage,
         VersionedSetting, Wanted,
     },
-    rows::{event_names, message_columns},
+    rows::{OLD_SECRETS_LENGTH, event_names, message_columns},
 };
 
 /// Writes something, until it is known to be written, or the deadline. The work is told whether of an attempt before it
@@ -388,10 +388,12 @@ pub(super) async fn apply(transaction: &Transaction<'_>, organization: &str, wri
             transaction.execute(sql, &[&organization, &id.as_str(), &(*state as i16)]).await?;
         }
         Write::WebhookSecret(id, secret, until) => {
-            let sql = "update webhook set old_secret = secret, old_secret_until = $4, secret = $3 \
+            let sql = "update webhook set secret = $3, old_secrets = \
+                       right(old_secrets || encode(secret, 'hex') || ':' || $4 || ' ', $5) \
                        where organization = $1 and id = $2";
-            let secret = secret.as_bytes().as_slice();
-            transaction.execute(sql, &[&organization, &id.as_str(), &secret, &until.as_millis()]).await?;
+            let (secret, until) = (secret.as_bytes().as_slice(), format!("{:013}", until.as_millis()));
+            let length = OLD_SECRETS_LENGTH as i32;
+            transaction.execute(sql, &[&organization, &id.as_str(), &secret, &until, &length]).await?;
         }
         Write::WebhookDeleted(id, at) => {
             let sql = "delete from webhook where organization = $1 and id = $2";

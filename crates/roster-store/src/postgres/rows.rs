@@ -78,10 +78,9 @@ pub(super) fn webhook(row: &Row) -> Result<Webhook, Error> {
         events: row.get(3),
         state: small(row, 4)?,
         secret: row.get(5),
-        old_secret: row.get(6),
-        old_secret_until: row.get(7),
-        created_at: row.get(8),
-        heard_to: row.get(9),
+        old_secrets: row.get(6),
+        created_at: row.get(7),
+        heard_to: row.get(8),
     };
     stored.parse().ok_or_else(corrupt)
 }
@@ -90,9 +89,9 @@ pub(super) fn webhook(row: &Row) -> Result<Webhook, Error> {
 pub(super) fn busy_webhook(row: &Row) -> Result<BusyWebhook, Error> {
     Ok(BusyWebhook {
         webhook: webhook(row)?,
-        organization: parsed(row, 10, OrganizationId::parse)?,
-        is_behind: row.get(11),
-        owed: row.get::<_, i64>(12) as u64,
+        organization: parsed(row, 9, OrganizationId::parse)?,
+        is_behind: row.get(10),
+        owed: row.get::<_, i64>(11) as u64,
     })
 }
 

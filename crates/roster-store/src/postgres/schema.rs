@@ -12,14 +12,15 @@ use crate::{
     migration::{self, Migration},
 };
 
+/// The number of the migration after which [`refold`] writes.
+const FOLD: usize = 3;
+
 const MIGRATIONS: &[Migration] = &[
     Migration { name: "0001_directory.sql", sql: include_str!("../../migrations/postgres/0001_directory.sql") },
     Migration { name: "0002_delivery.sql", sql: include_str!("../../migrations/postgres/0002_delivery.sql") },
-    Migration { name: FOLD, sql: include_str!("../../migrations/postgres/0003_fold.sql") },
+    Migration { name: "0003_fold.sql", sql: include_str!("../../migrations/postgres/0003_fold.sql") },
+    Migration { name: "0004_old_secrets.sql", sql: include_str!("../../migrations/postgres/0004_old_secrets.sql") },
 ];
-
-/// The migration after which [`refold`] writes.
-const FOLD: &str = "0003_fold.sql";
 
 /// How long a process waits for another that is migrating.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
@@ -98,7 +99,7 @@ async fn try_to_migrate(client: &mut ClientWrapper) -> Result<(), Trouble> {
         for statement in migration.sql.split(";\n") {
             transaction.batch_execute(statement).await?;
         }
-        if migration.name == FOLD {
+        if number == FOLD {
             refold(&transaction).await?;
         }
         let sql = "insert into schema_migration (number, name, sha256) values ($1, $2, $3)";

@@ -282,7 +282,7 @@ impl Arrival<'_> {
                 concat!(
                     "insert into webhook (organization, created_at, ",
                     copied_columns!(webhook),
-                    ") values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+                    ") values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
                 ),
                 &batch.rows,
             ),

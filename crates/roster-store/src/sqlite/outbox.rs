@@ -14,7 +14,7 @@ use crate::{
         Backlog, Beginning, Begun, BusyWebhook, Claim, Claimed, Event, Filter, REMEMBERED, SETTLED, Settlement, Stop,
         StoredMessage, VersionedSetting, Wanted,
     },
-    rows::{message_columns, webhook_columns},
+    rows::{OLD_SECRETS_LENGTH, message_columns, webhook_columns},
 };
 
 /// Something the writer does with the outbox, in the transaction of its batch.
@@ -433,13 +433,15 @@ pub(super) fn apply(
             connection.prepare_cached(sql)?.execute(params![number, id.as_str(), *state as u8])?;
         }
         Write::WebhookSecret(id, secret, until) => {
-            let sql = "update webhook set old_secret = secret, old_secret_until = ?4, secret = ?3 \
+            let sql = "update webhook set secret = ?3, old_secrets = \
+                       substr(old_secrets || lower(hex(secret)) || ':' || printf('%013d', ?4) || ' ', -?5) \
                        where organization = ?1 and id = ?2";
             connection.prepare_cached(sql)?.execute(params![
                 number,
                 id.as_str(),
                 secret.as_bytes(),
-                until.as_millis()
+                until.as_millis(),
+                OLD_SECRETS_LENGTH as i64
             ])?;
         }
         Write::WebhookDeleted(id, at) => {

@@ -80,10 +80,9 @@ pub(super) fn webhook(row: &Row<'_>) -> rusqlite::Result<Webhook> {
         events: text(3)?,
         state: row.get(4)?,
         secret: row.get_ref(5)?.as_blob()?,
-        old_secret: row.get_ref(6)?.as_blob_or_null()?,
-        old_secret_until: row.get(7)?,
-        created_at: row.get(8)?,
-        heard_to: row.get(9)?,
+        old_secrets: text(6)?,
+        created_at: row.get(7)?,
+        heard_to: row.get(8)?,
     };
     stored.parse().ok_or_else(|| corrupt(0))
 }
@@ -92,9 +91,9 @@ pub(super) fn webhook(row: &Row<'_>) -> rusqlite::Result<Webhook> {
 pub(super) fn busy_webhook(row: &Row<'_>) -> rusqlite::Result<BusyWebhook> {
     Ok(BusyWebhook {
         webhook: webhook(row)?,
-        organization: parsed(row, 10, OrganizationId::parse)?,
-        is_behind: row.get(11)?,
-        owed: row.get::<_, i64>(12)? as u64,
+        organization: parsed(row, 9, OrganizationId::parse)?,
+        is_behind: row.get(10)?,
+        owed: row.get::<_, i64>(11)? as u64,
     })
 }
 

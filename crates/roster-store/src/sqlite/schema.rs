@@ -25,6 +25,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "0006_by_id.sql", sql: include_str!("../../migrations/sqlite/0006_by_id.sql") },
     Migration { name: "0007_email_round.sql", sql: include_str!("../../migrations/sqlite/0007_email_round.sql") },
     Migration { name: "0008_fold.sql", sql: include_str!("../../migrations/sqlite/0008_fold.sql") },
+    Migration { name: "0009_old_secrets.sql", sql: include_str!("../../migrations/sqlite/0009_old_secrets.sql") },
 ];
 
 /// The writer's connection: makes the file if there is none, readable by its owner only.

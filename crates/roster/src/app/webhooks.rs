@@ -82,7 +82,7 @@ impl App {
             events,
             state: State::Active,
             secret: self.ids.webhook_secret(),
-            old_secret: None,
+            old_secrets: Vec::new(),
             created_at: now,
             heard_to: 0,
         };
@@ -150,14 +150,22 @@ impl App {
         self.commit(caller, Action::WebhookDeleted, Target::Webhook(id), "", writes, now).await
     }
 
-    /// Makes a new secret. Messages are signed with the one before as well for a day.
+    /// Makes a new secret. Messages are signed with each one before as well, for a day after it was replaced; while ten of
+    /// them are, there is no eleventh.
     pub async fn rotate_webhook(&self, caller: &Caller, id: WebhookId) -> Result<Webhook, Error> {
-        let webhook = self.webhook(caller, id).await?;
+        let mut webhook = self.webhook(caller, id).await?;
         let now = self.clock.now();
+        if webhook.signing(now).count() > webhook::MOST_OLD_SECRETS {
+            return Err(Error::NotNow(
+                "Its secret was replaced ten times within 24 hours, and each of them still signs",
+            ));
+        }
         let (secret, until) = (self.ids.webhook_secret(), now.plus_millis(webhook::ROTATION));
         let writes = vec![Write::WebhookSecret(id, secret.clone(), until)];
         self.commit(caller, Action::WebhookSecretRotated, Target::Webhook(id), "secret", writes, now).await?;
-        Ok(Webhook { secret, old_secret: Some((webhook.secret, until)), ..webhook })
+        let replaced = std::mem::replace(&mut webhook.secret, secret);
+        webhook.old_secrets.push((replaced, until));
+        Ok(webhook)
     }
 
     /// Owes a webhook a message to try it with. It is delivered as any other.

@@ -10,6 +10,7 @@ use roster_directory::{
     Message, OrganizationId, Timestamp, Webhook,
     audit::Action,
     outbox::{Attempt, Content, Outcome, State, webhook_pause},
+    webhook::Secret,
 };
 use roster_store::outbox::{BusyWebhook, Claim, Claimed, Settlement};
 use serde::Serialize;
@@ -132,16 +133,11 @@ impl Delivery {
     }
 }
 
-/// The request as Standard Webhooks 1.0.0 has it. During a rotation it is signed twice.
+/// The request as Standard Webhooks 1.0.0 has it. Each secret that was replaced within a day signs it, too.
 fn request(webhook: &Webhook, id: &str, now: Timestamp, body: Vec<u8>) -> Option<Request<Full<Bytes>>> {
     let seconds = now.as_seconds();
-    let mut signatures = signature::webhook(webhook.secret.as_bytes(), id, seconds, &body);
-    if let Some((old, until)) = &webhook.old_secret
-        && now < *until
-    {
-        signatures.push(' ');
-        signatures.push_str(&signature::webhook(old.as_bytes(), id, seconds, &body));
-    }
+    let signed = |secret: &Secret| signature::webhook(secret.as_bytes(), id, seconds, &body);
+    let signatures = webhook.signing(now).map(signed).collect::<Vec<_>>().join(" ");
     Request::builder()
         .method("POST")
         .uri(webhook.url.as_str())

@@ -116,9 +116,35 @@ async fn rotating_shows_a_new_secret_once_and_keeps_the_old_one_for_a_day() {
     assert_eq!(rotated.body["webhook"]["publicId"], id);
 
     let kept = roster.app().store().webhooks(org.id()).await.expect("webhooks");
-    let (old, until) = kept[0].old_secret.clone().expect("the secret before");
+    let (old, until) = kept[0].old_secrets[0].clone();
     assert_eq!((old.reveal(), kept[0].secret.reveal()), (secret(&made), secret(&rotated)));
     assert_eq!(until.as_millis(), crate::roster::NOW + 24 * 60 * 60 * 1_000);
+}
+
+#[tokio::test]
+async fn every_secret_replaced_within_a_day_still_signs_and_there_are_ten_at_most() {
+    let roster = Roster::new();
+    let org = roster.organization("Example Organization").await;
+    let admin = org.key(Role::Admin).await;
+    let made = admin.post(WEBHOOKS, json!({ "url": URL })).await;
+    let id = made.body["webhook"]["publicId"].as_str().expect("an id").to_owned();
+    let mut secrets = vec![secret(&made)];
+    for _ in 0..10 {
+        secrets.push(secret(&admin.act(&format!("{WEBHOOKS}/{id}/rotate")).await));
+    }
+    let kept = roster.app().store().webhooks(org.id()).await.expect("webhooks").remove(0);
+    let signing = |at| kept.signing(at).map(|secret| secret.reveal()).collect::<Vec<_>>();
+    let now = roster.app().clock().now();
+    secrets.reverse();
+    assert_eq!(signing(now), secrets);
+    assert_eq!(signing(now.plus_millis(24 * 60 * 60 * 1_000 - 1)), secrets);
+    assert_eq!(signing(now.plus_millis(24 * 60 * 60 * 1_000)), secrets[..1]);
+
+    let refused = admin.post(&format!("{WEBHOOKS}/{id}/rotate"), json!({})).await;
+    assert_eq!(refused.status, hyper::StatusCode::BAD_REQUEST, "{refused}");
+    assert!(refused.text.contains("ten times within 24 hours"), "{refused}");
+    let after = roster.app().store().webhooks(org.id()).await.expect("webhooks").remove(0);
+    assert_eq!((after.secret, after.old_secrets), (kept.secret.clone(), kept.old_secrets.clone()));
 }
 
 #[tokio::test]

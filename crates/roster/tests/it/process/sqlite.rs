@@ -16,8 +16,8 @@ fn a_database_newer_than_the_binary_is_refused() {
     binary.organization_with_admin();
     let insert = "insert into schema_migration values (99, '0099_tomorrow.sql', x'00')";
     Connection::open(binary.database()).expect("the file").execute(insert, []).expect("a row");
-    assert_snapshot!(refused(&binary), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 9, and this Roster (0.1.0) knows schemas up to 8: start the newer Roster it was last used with");
-    assert_snapshot!(binary.complaint(["org", "list"]), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 9, and this Roster (0.1.0) knows schemas up to 8: start the newer Roster it was last used with");
+    assert_snapshot!(refused(&binary), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 10, and this Roster (0.1.0) knows schemas up to 9: start the newer Roster it was last used with");
+    assert_snapshot!(binary.complaint(["org", "list"]), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 10, and this Roster (0.1.0) knows schemas up to 9: start the newer Roster it was last used with");
 }
 
 #[test]
@@ -259,6 +259,22 @@ fn whoever_was_indexed_before_names_were_folded_is_found() {
     );
     let found = old.print(["user", "list", "--org", "org_000000000001", "--search", "jose obrien", "--page-size", "1"]);
     assert_snapshot!(found, @"usr_1736937000_000008191	BILLING_MANAGER	1970-01-01T00:00:00.000Z	O’Brien	José	-");
+}
+
+#[test]
+fn a_secret_that_was_replaced_before_there_could_be_several_still_signs() {
+    let old = of_schema(
+        8,
+        "insert into webhook (organization, id, url, description, events, state, secret, old_secret, old_secret_until,
+                              created_at, heard_to)
+             values (1, 'whk_abc123def456', 'https://hooks.example/', '', '', 0, zeroblob(24), zeroblob(24), 4102444800000, 0, 0);",
+    );
+    // As many as may sign beside it, with the one from before.
+    let rotate = ["webhook", "rotate", "--org", "org_000000000001", "whk_abc123def456"];
+    for _ in 0..9 {
+        old.print(rotate);
+    }
+    assert_snapshot!(old.complaint(rotate), @"1: roster: Its secret was replaced ten times within 24 hours, and each of them still signs");
 }
 
 /// A database as it was after so many of the migrations, with an organization of the number 1 and these rows.

@@ -45,7 +45,9 @@ pub(super) async fn fill(app: &Arc<App>, caller: &Caller) {
     use roster_directory::audit::Action::{PayorCreated, UserCreated};
     let webhook = make("https://hooks.example/in?a=b\\c", "Приёмник", vec![UserCreated, PayorCreated]).await;
     let gone = make("https://gone.example/", "", Vec::new()).await;
-    app.rotate_webhook(caller, webhook.id).await.expect("rotated");
+    for _ in 0..2 {
+        app.rotate_webhook(caller, webhook.id).await.expect("rotated");
+    }
     app.pause_webhook(caller, webhook.id).await.expect("paused");
     owe(app, organization, &gone, 2).await;
     app.delete_webhook(caller, gone.id).await.expect("deleted");
@@ -147,8 +149,7 @@ pub(super) async fn portray(app: &App, organization: OrganizationId, text: &mut 
     };
     say(format!("{:?}", store.sms_setting(organization).await.expect("an answer")));
     for webhook in store.webhooks(organization).await.expect("webhooks") {
-        let secrets = [Some(&webhook.secret), webhook.old_secret.as_ref().map(|(secret, _)| secret)];
-        let secrets = secrets.map(|secret| secret.map(|secret| secret.reveal()));
+        let secrets: Vec<_> = webhook.signing(at(0)).map(|secret| secret.reveal()).collect();
         say(format!("{} {webhook:?} {secrets:?}", webhook.url.as_str()));
         let filter = Filter { organization: Some(organization), webhook: Some(webhook.id), ..Filter::default() };
         for message in store.messages(filter, 10_000).await.expect("messages") {

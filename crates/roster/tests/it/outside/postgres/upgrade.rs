@@ -41,6 +41,23 @@ fn whoever_was_there_before_names_were_folded_is_found() {
     assert_snapshot!(old.print(all), @"usr_1736937000_000000001	BILLING_MANAGER	1970-01-01T00:00:00.000Z	Lee	José	-");
 }
 
+#[test]
+#[ignore = "needs PostgreSQL: script/test runs it"]
+fn a_secret_that_was_replaced_before_there_could_be_several_still_signs() {
+    let (old, _cluster) = of_schema(
+        3,
+        "insert into webhook (organization, id, url, description, events, state, secret, old_secret, old_secret_until,
+                              created_at, heard_to)
+             values ('org_000000000001', 'whk_abc123def456', 'https://hooks.example/', '', '', 0, decode(repeat('00', 24), 'hex'), decode(repeat('01', 24), 'hex'), 4102444800000, 0, 0);",
+    );
+    // As many as may sign beside it, with the one from before.
+    let rotate = ["webhook", "rotate", "--org", "org_000000000001", "whk_abc123def456"];
+    for _ in 0..9 {
+        old.print(rotate);
+    }
+    assert_snapshot!(old.complaint(rotate), @"1: roster: Its secret was replaced ten times within 24 hours, and each of them still signs");
+}
+
 /// A database as it was after so many of the migrations, with an organization and these rows. The cluster ends when
 /// nobody shares it any more.
 fn of_schema(number: usize, rows: &str) -> (Binary, Arc<Cluster>) {
@@ -50,6 +67,7 @@ fn of_schema(number: usize, rows: &str) -> (Binary, Arc<Cluster>) {
     let migrations = [
         include_str!("../../../../../roster-store/migrations/postgres/0001_directory.sql"),
         include_str!("../../../../../roster-store/migrations/postgres/0002_delivery.sql"),
+        include_str!("../../../../../roster-store/migrations/postgres/0003_fold.sql"),
     ];
     migrations.iter().take(number).for_each(|migration| drop(psql(&old, migration)));
     let ran = "select format('(%s, %L, decode(%L, ''hex''))', number, name, encode(sha256, 'hex')) \
