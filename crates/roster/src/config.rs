@@ -164,14 +164,26 @@ impl Deliveries {
         let (Some(url), Some(account), Some(from)) = (&self.sms_url, &self.sms_account, &self.sms_from) else {
             return Ok(None);
         };
-        anyhow::ensure!(matches!(url.scheme(), "http" | "https"), "the gateway's address begins with https://");
+        anyhow::ensure!(
+            matches!(url.scheme(), "http" | "https"),
+            "the gateway's address (--sms-url, ROSTER_SMS_URL) must begin with https://"
+        );
+        let account = account.trim();
+        anyhow::ensure!(
+            !account.is_empty() && account.bytes().all(|b| b.is_ascii_alphanumeric()),
+            "the account at the gateway (--sms-account, ROSTER_SMS_ACCOUNT) must have letters and digits only"
+        );
+        let sender = Sender::parse(from.trim()).context(
+            "the sender of text messages (--sms-from, ROSTER_SMS_FROM) must be a number with + and the country's code, a \
+             short code, or the id of a messaging service, MG and 32 hexadecimal digits",
+        )?;
         let token = self.sms_token()?.context(
             "a gateway for text messages needs its account's token: name its file with --sms-token-file, or set \
              ROSTER_SMS_TOKEN",
         )?;
         let client = Client::trusted(names, Limits::default())
             .context("cannot read the certificates that this machine trusts")?;
-        Gateway::new(client, url, account, &token, Sender::parse(from)).map(Some)
+        Gateway::new(client, url, account, &token, sender).map(Some)
     }
 
     /// How what comes from the gateway is known to come from it.

@@ -28,6 +28,7 @@ use tower::Service;
 use crate::{
     app::App,
     config::{Deliveries, Inbound, Server},
+    deliver::address::Inside,
     telemetry::{Metrics, Route},
 };
 
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) draining: AtomicBool,
     /// How what comes from the gateway for text messages is known to come from it; without it nothing is taken.
     pub(crate) inbound: Option<Inbound>,
+    /// Networks that webhooks may reach although they are inside.
+    pub(crate) inside: Inside,
     /// How old the oldest message that is owed may be before it is mentioned.
     pub(crate) outbox_warn: std::time::Duration,
     pub(crate) metrics: Arc<Metrics>,
@@ -70,6 +73,7 @@ impl Face {
             read_timeout: config.read_timeout,
             draining: AtomicBool::new(false),
             inbound: deliveries.inbound()?,
+            inside: deliveries.webhook_inside.clone(),
             outbox_warn: deliveries.outbox_warn,
             metrics,
         });

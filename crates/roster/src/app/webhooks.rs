@@ -11,6 +11,7 @@ use roster_directory::{
 use roster_store::outbox::{Event, Filter, StoredMessage};
 
 use super::{App, Caller, Error, Identity};
+use crate::deliver::address::Inside;
 
 /// A webhook to be made.
 #[derive(Debug, Clone)]
@@ -62,9 +63,11 @@ impl App {
         Ok(EventPage { events, goes_on_after })
     }
 
-    /// Makes a webhook. It hears of what happens from now on.
-    pub async fn create_webhook(&self, caller: &Caller, new: NewWebhook) -> Result<Webhook, Error> {
+    /// Makes a webhook. It hears of what happens from now on. One that can never be reached is refused: whoever makes it
+    /// would find out days later.
+    pub async fn create_webhook(&self, caller: &Caller, new: NewWebhook, inside: &Inside) -> Result<Webhook, Error> {
         caller.may_manage()?;
+        inside.check(&new.url).map_err(|flaw| Error::Invalid(vec![flaw.at(["url"])]))?;
         if self.store.webhooks(caller.organization()).await?.len() >= webhook::MOST {
             return Err(Error::TooManyWebhooks);
         }

@@ -14,7 +14,10 @@ use super::{
     outbox::{next_due, state},
     row, say,
 };
-use crate::app::{App, NewWebhook};
+use crate::{
+    app::{App, NewWebhook},
+    deliver::address::Inside,
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum WebhookCommand {
@@ -34,6 +37,15 @@ pub(super) enum WebhookCommand {
         #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true,
               value_parser = checked::<Description>)]
         description: Description,
+        /// Networks that webhooks may reach although they are inside, separated by commas, as the server has them
+        #[arg(
+            long,
+            env = "ROSTER_WEBHOOK_INSIDE",
+            default_value = "",
+            value_name = "NETWORKS",
+            hide_default_value = true
+        )]
+        webhook_inside: Inside,
     },
     /// List webhooks: id, state, when made, what they hear of, where their receiver is, what they are for
     List {
@@ -88,10 +100,10 @@ pub(super) struct One {
 impl WebhookCommand {
     pub(super) async fn run(self, app: &App) -> anyhow::Result<()> {
         match self {
-            WebhookCommand::Create { org, url, event, description } => {
+            WebhookCommand::Create { org, url, event, description, webhook_inside } => {
                 let caller = operator_of(app, org).await?;
                 let new = NewWebhook { url, description, events: event };
-                let webhook = app.create_webhook(&caller, new).await?;
+                let webhook = app.create_webhook(&caller, new, &webhook_inside).await?;
                 show_once("created", &webhook)?;
             }
             WebhookCommand::List { org } => {

@@ -6,6 +6,8 @@ use std::{
 };
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use roster_directory::{Flaw, issue::Code, webhook::WebhookUrl};
+use url::{Host, Url};
 
 /// IANA's IPv4 special-purpose registry (RFC 6890 and its updates), multicast, and what is reserved.
 const SPECIAL_V4: [(u8, u8, u8, u8, u8); 18] = [
@@ -73,6 +75,37 @@ impl Inside {
         let ip = ip.to_canonical();
         self.0.iter().any(|net| net.contains(&ip)) || https && port == 443 && !is_special(ip)
     }
+
+    /// What is wrong with an address that can never be reached, whatever its name resolves to; a name that may lead
+    /// somewhere is judged at every delivery.
+    pub fn check(&self, url: &WebhookUrl) -> Result<(), Flaw> {
+        let flaw = |message: &'static str| Err(Flaw::new(Code::Custom, message));
+        let Ok(url) = Url::parse(url.as_str()) else { return flaw("Invalid url") };
+        let (https, port) = (url.scheme() == "https", url.port_or_known_default().unwrap_or_default());
+        let ips: &[IpAddr] = match url.host() {
+            Some(Host::Ipv4(ip)) => &[ip.into()],
+            Some(Host::Ipv6(ip)) => &[ip.into()],
+            // RFC 6761 §6.3: this machine, whatever a name server says.
+            Some(Host::Domain(name)) if is_localhost(name) => &[Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+            _ => &[],
+        };
+        if ips.iter().any(|ip| self.may_reach(*ip, https, port)) {
+            return Ok(());
+        }
+        let to_the_world = https && port == 443;
+        match ips {
+            [] if to_the_world || !self.0.is_empty() => Ok(()),
+            [ip, ..] if is_special(ip.to_canonical()) => {
+                flaw("The url leads inside, where the operator of this server allows no webhook")
+            }
+            _ => flaw("The url must begin with https:// and name no port but 443"),
+        }
+    }
+}
+
+fn is_localhost(name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    name == "localhost" || name.ends_with(".localhost")
 }
 
 impl FromStr for Inside {

@@ -42,10 +42,20 @@ pub enum Sender {
 }
 
 impl Sender {
-    /// Reads a number or the id of a messaging service.
-    pub fn parse(text: &str) -> Self {
-        let is_service = text.len() == 34 && text.starts_with("MG") && text[2..].bytes().all(|b| b.is_ascii_hexdigit());
-        if is_service { Self::Service(text.to_owned()) } else { Self::Number(text.to_owned()) }
+    /// Reads a number in E.164 form, a short code of three to eight digits, or the id of a messaging service.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_service = |id: &str| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit());
+        let is_number = |digits: &str| digits.bytes().all(|b| b.is_ascii_digit());
+        let (plus, digits) = text.strip_prefix('+').map_or((false, text), |digits| (true, digits));
+        // E.164 begins with a country's code, none of which begins with 0, and has 15 digits at most.
+        let in_range = if plus { 7..=15 } else { 3..=8 }.contains(&digits.len());
+        if text.strip_prefix("MG").is_some_and(is_service) {
+            Some(Self::Service(text.to_owned()))
+        } else if in_range && is_number(digits) && !(plus && digits.starts_with('0')) {
+            Some(Self::Number(text.to_owned()))
+        } else {
+            None
+        }
     }
 }
 
@@ -237,8 +247,12 @@ mod tests {
     #[test]
     fn a_sender_is_a_number_or_a_service() {
         let service = "MG0123456789abcdef0123456789abcdef";
-        assert_eq!(Sender::parse(service), Sender::Service(service.to_owned()));
-        assert_eq!(Sender::parse("+14155552671"), Sender::Number("+14155552671".to_owned()));
-        assert_eq!(Sender::parse("MGM"), Sender::Number("MGM".to_owned()));
+        assert_eq!(Sender::parse(service), Some(Sender::Service(service.to_owned())));
+        for number in ["+14155552671", "12345", "890"] {
+            assert_eq!(Sender::parse(number), Some(Sender::Number(number.to_owned())), "{number}");
+        }
+        for text in ["", "+", "+4420", "MGM", "4155552671", "+0123456789", "+1 415 555 2671", "12", "Clinic"] {
+            assert_eq!(Sender::parse(text), None, "{text}");
+        }
     }
 }

@@ -57,7 +57,11 @@ pub(crate) async fn webhook(roster: &Roster, org: &Organization<'_>) -> Webhook 
         description: "".parse().expect("a description"),
         events: Vec::new(),
     };
-    roster.app().create_webhook(&org.operator, new).await.expect("a webhook")
+    roster
+        .app()
+        .create_webhook(&org.operator, new, &roster::deliver::address::Inside::default())
+        .await
+        .expect("a webhook")
 }
 
 /// Claims text messages that are due so many milliseconds after [`NOW`].

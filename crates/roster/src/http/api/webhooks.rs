@@ -55,7 +55,7 @@ pub(crate) async fn create_webhook(State(shared): AppState, Manager(caller): Man
 }
 
 async fn create(shared: &Shared, caller: &Caller, new: Result<NewWebhook, Vec<Issue>>) -> ApiResult {
-    let webhook = shared.app.create_webhook(caller, new?).await?;
+    let webhook = shared.app.create_webhook(caller, new?, &shared.inside).await?;
     let (message, webhook) = ("Webhook created successfully", WebhookWithSecret::of(&webhook));
     Ok(json(&WebhookSecretShown { message, webhook }))
 }

@@ -131,3 +131,29 @@ fn only_a_number_that_can_be_reached_is_stopped() {
         }
     }
 }
+
+#[test]
+fn a_server_whose_sms_settings_cannot_work_does_not_start_and_says_why() {
+    let binary = Binary::new();
+    let refused = |url: &str, account: &str, from: &str, token: Option<&str>| {
+        let flags =
+            ["serve", "--listen", "127.0.0.1:0", "--sms-url", url, "--sms-account", account, "--sms-from", from];
+        let mut command = binary.command(flags);
+        match token {
+            Some(file) => command.args(["--sms-token-file", file]),
+            None => command.env("ROSTER_SMS_TOKEN", "not-a-real-token"),
+        };
+        binary.complaint_of(command)
+    };
+    let url = "https://gateway.example";
+    assert_snapshot!(refused("ftp://gateway.example", "AC1", "+14155550100", None), @"1: roster: the gateway's address (--sms-url, ROSTER_SMS_URL) must begin with https://");
+    assert_snapshot!(refused(url, " ", "+14155550100", None), @"1: roster: the account at the gateway (--sms-account, ROSTER_SMS_ACCOUNT) must have letters and digits only");
+    for from in ["Clinic", "4155550100", "MG12", "+1 415 555 0100", ""] {
+        let said = refused(url, "AC1", from, None);
+        assert!(
+            said.starts_with("1: roster: the sender of text messages (--sms-from, ROSTER_SMS_FROM) must"),
+            "{said}"
+        );
+    }
+    assert_snapshot!(refused(url, "AC1", "+14155550100", Some("missing")), @"1: roster: cannot read the gateway's token from missing: No such file or directory (os error 2)");
+}

@@ -110,7 +110,8 @@ fn no_piece_of_a_key_is_in_the_files_of_sqlite() {
 fn no_webhooks_secret_and_no_address_is_in_what_the_server_writes() {
     let binary = Binary::new();
     let (_, key) = binary.organization_with_admin();
-    let mut server = binary.serve(&["--log", "trace", "--metrics-listen", "127.0.0.1:0"]);
+    let inside = ["--webhook-inside", "127.0.0.1"];
+    let mut server = binary.serve(&[&["--log", "trace", "--metrics-listen", "127.0.0.1:0"], &inside[..]].concat());
     let metrics = server.metrics_address();
     let post = |path: &str, body: &str| server.request("POST", path, &key, body);
     let body = r#"{"url":"https://127.0.0.1:9/Xanthippe","description":"Lepidoptera"}"#;

@@ -144,6 +144,53 @@ async fn create_wants_a_url_that_can_be_told() {
     assert_eq!(admin.post(WEBHOOKS, url(&of(2048))).await.body["webhook"]["url"], of(2048));
 }
 
+const INSIDE: &str = "The url leads inside, where the operator of this server allows no webhook";
+const PORT: &str = "The url must begin with https:// and name no port but 443";
+
+#[tokio::test]
+async fn what_can_never_be_reached_is_refused() {
+    let roster = Roster::new();
+    let admin = roster.admin().await;
+    let refused = async |text: &str, message| {
+        assert_eq!(wrong(&admin, json!({ "url": text })).await, one("custom", message, json!(["url"])), "{text}");
+    };
+    for text in [
+        "http://127.0.0.1/",
+        "https://127.0.0.1/",
+        "https://[fe80::1]/",
+        "https://[::ffff:10.0.0.1]/",
+        "https://169.254.169.254/",
+        "https://0/",
+        "http://2130706433/",
+        "http://localhost:8080/",
+        "https://LOCALHOST/",
+        "https://localhost./",
+        "https://hooks.localhost/",
+    ] {
+        refused(text, INSIDE).await;
+    }
+    for text in
+        ["http://1.1.1.1/", "https://1.1.1.1:8443/", "http://hooks.example.com/", "https://hooks.example.com:22/"]
+    {
+        refused(text, PORT).await;
+    }
+    for text in ["https://1.1.1.1/", "https://localhost.example.com/", "https://notlocalhost/"] {
+        admin.webhook(text).await;
+    }
+}
+
+#[tokio::test]
+async fn what_the_operator_lets_in_may_be_named() {
+    let roster = Roster::with(&["--webhook-inside", "127.0.0.1,10.1.0.0/16"]);
+    let admin = roster.admin().await;
+    for text in ["http://127.0.0.1:8080/", "http://localhost:8080/", "http://10.1.2.3/", "http://hooks.example.com/"] {
+        admin.webhook(text).await;
+    }
+    for (text, message) in [("https://10.2.0.1/", INSIDE), ("http://[::1]/", INSIDE), ("http://1.1.1.1/", PORT)] {
+        assert_eq!(wrong(&admin, json!({ "url": text })).await, one("custom", message, json!(["url"])), "{text}");
+    }
+}
+
 #[tokio::test]
 async fn events_are_types_that_there_are_and_each_counts_once() {
     let roster = Roster::new();

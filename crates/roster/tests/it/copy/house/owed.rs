@@ -40,7 +40,7 @@ pub(super) async fn fill(app: &Arc<App>, caller: &Caller) {
             description: description.parse().expect("a description"),
             events,
         };
-        app.create_webhook(caller, new).await.expect("a webhook")
+        app.create_webhook(caller, new, &roster::deliver::address::Inside::default()).await.expect("a webhook")
     };
     use roster_directory::audit::Action::{PayorCreated, UserCreated};
     let webhook = make("https://hooks.example/in?a=b\\c", "Приёмник", vec![UserCreated, PayorCreated]).await;
