@@ -19,10 +19,12 @@ pub(crate) async fn openapi() -> Response<Body> {
 }
 
 /// `GET /docs`: the page's own files are named relative to it, so it needs the slash.
+///
+/// Every reference here is relative: a proxy may serve all of this below a path of its own.
 pub(crate) async fn redirect() -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
-    response.headers_mut().insert(LOCATION, HeaderValue::from_static("/docs/"));
+    response.headers_mut().insert(LOCATION, HeaderValue::from_static("docs/"));
     response
 }
 
@@ -39,7 +41,7 @@ pub(crate) async fn asset(Path(name): Path<String>) -> Response<Body> {
 fn file(name: &str) -> Response<Body> {
     static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
         Arc::new(
-            Config::from("/openapi.json")
+            Config::from("../openapi.json")
                 .try_it_out_enabled(true)
                 .persist_authorization(false)
                 // Otherwise the page asks a public server to judge the document, unless it is on `localhost`.

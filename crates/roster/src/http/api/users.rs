@@ -90,7 +90,7 @@ async fn create(shared: &Shared, caller: &Caller, new: Result<NewUser, Vec<Issue
     responses((
         status = 200, description = "OK", body = UserPage, headers((
             "Link" = String,
-            description = "With `rel=\"next\"` the address of the next page (RFC 8288), where there is one. It costs the \
+            description = "With `rel=\"next\"` the next page (RFC 8288), where there is one, relative to this one. It costs the \
                            same at any depth, and neither repeats nor skips a user when others are created meanwhile"
         ))
     ))
