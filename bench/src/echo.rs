@@ -7,11 +7,10 @@ use axum::body::Body;
 use http_body_util::BodyExt;
 use hyper::{Request, Response, header::CONTENT_TYPE};
 use roster::{
-    http::serve::{Limits, serve},
+    http::serve::{Limits, Stop, serve},
     telemetry::Metrics,
 };
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
 
 /// A create's body, and what comes back.
 #[derive(Serialize, Deserialize)]
@@ -36,10 +35,17 @@ pub(crate) fn run() -> anyhow::Result<()> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
         eprintln!("listening on http://{}", listener.local_addr()?);
-        let (_stop, stop) = watch::channel(false);
         let second = Duration::from_secs(1);
-        let limits = Limits { connections: 1_000, timeout: 30 * second, drain: second };
-        serve(listener, None, limits, Arc::new(Metrics::new()), stop, echo).await;
+        let limits = Limits {
+            connections: 1_000,
+            share: 100,
+            proxies: Arc::default(),
+            timeout: 30 * second,
+            keep_alive: 30 * second,
+            drain: second,
+        };
+        serve(listener, None, limits, Arc::new(Metrics::new()), Stop::new(), |_| true, |request, _| echo(request))
+            .await;
         Ok(())
     })
 }

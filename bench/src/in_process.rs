@@ -1,6 +1,6 @@
 //! Requests to the whole HTTP surface without a socket, one after the other, on one thread beside the writer's.
 
-use std::sync::Arc;
+use std::{net::Ipv4Addr, sync::Arc};
 
 use anyhow::ensure;
 use axum::body::Body;
@@ -97,7 +97,13 @@ async fn send(face: &Face, ask: &mut (impl FnMut(&mut Exchange) + Send)) -> anyh
     for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
         request = request.header(name, value);
     }
-    let answer = face.answer(request.body(Body::from(body.to_owned()))?).await.into_body().collect().await?.to_bytes();
+    let answer = face
+        .answer(request.body(Body::from(body.to_owned()))?, Ipv4Addr::LOCALHOST.into())
+        .await
+        .into_body()
+        .collect()
+        .await?
+        .to_bytes();
     ensure!(answer.starts_with(&exchange.expected), "answered {answer:?}");
     Ok(String::from_utf8(answer.to_vec())?)
 }

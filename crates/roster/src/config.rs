@@ -4,6 +4,7 @@ use std::{ffi::OsStr, net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use clap::{Arg, Args, Command, builder::TypedValueParser, error::ErrorKind};
+use ipnet::IpNet;
 use roster_store::{Location, Options};
 use url::Url;
 
@@ -69,11 +70,30 @@ pub struct Server {
           value_parser = clap::value_parser!(u32).range(1..))]
     pub rate_limit: u32,
 
-    /// Seconds a client has to send a request's head, and again its body; also how long a connection may idle
+    /// Of these, how many percent one address may have (of IPv6, one /64); more are told 503
+    #[arg(long, env = "ROSTER_ADDRESS_SHARE", default_value_t = 50, value_name = "PERCENT",
+          value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub address_share: u32,
+
+    /// Networks of proxies whose X-Forwarded-For and Forwarded are believed: 10.1.2.0/24. Given again for another one,
+    /// or with commas. Nobody else is believed
+    #[arg(long, env = "ROSTER_TRUSTED_PROXY", value_name = "NETWORK", value_delimiter = ',')]
+    pub trusted_proxy: Vec<IpNet>,
+
+    /// Seconds a client has to send a request's head, and again its body
     #[arg(long, env = "ROSTER_READ_TIMEOUT", default_value = "15", value_name = "SECONDS", value_parser = seconds)]
     pub read_timeout: Duration,
 
-    /// Seconds that requests under way are given when the server is told to stop
+    /// Seconds a connection may idle between two requests. A proxy in front has to give up its connections sooner
+    #[arg(long, env = "ROSTER_KEEP_ALIVE", default_value = "75", value_name = "SECONDS", value_parser = seconds)]
+    pub keep_alive: Duration,
+
+    /// Seconds that everything is served as before when the server is told to stop, so that clients go elsewhere
+    #[arg(long, env = "ROSTER_DRAIN_DELAY", default_value = "1", value_name = "SECONDS",
+          value_parser = seconds_or_none)]
+    pub drain_delay: Duration,
+
+    /// Seconds after that for requests under way
     #[arg(long, env = "ROSTER_DRAIN_TIMEOUT", default_value = "10", value_name = "SECONDS", value_parser = seconds)]
     pub drain_timeout: Duration,
 
@@ -217,6 +237,14 @@ fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(seconds @ 1..=3_600) => Ok(Duration::from_secs(seconds)),
         _ => Err("a whole number of seconds, 1 to 3600".to_owned()),
+    }
+}
+
+fn seconds_or_none(text: &str) -> Result<Duration, String> {
+    if text == "0" {
+        Ok(Duration::ZERO)
+    } else {
+        seconds(text).map_err(|_| "a whole number of seconds, 0 to 3600".to_owned())
     }
 }
 

@@ -8,9 +8,12 @@ mod route;
 pub mod serve;
 mod sms;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use axum::{
@@ -52,6 +55,13 @@ pub(crate) struct Shared {
     /// How old the oldest message that is owed may be before it is mentioned.
     pub(crate) outbox_warn: std::time::Duration,
     pub(crate) metrics: Arc<Metrics>,
+}
+
+/// Which request this is, and who sent it: the client, or a proxy.
+#[derive(Clone, Copy)]
+pub(crate) struct Arrival {
+    pub(crate) id: RequestId,
+    pub(crate) peer: IpAddr,
 }
 
 pub(crate) type AppState = axum::extract::State<Arc<Shared>>;
@@ -103,9 +113,9 @@ impl Face {
     }
 
     /// Answers one request. Every answer carries the request's id.
-    pub async fn answer(&self, mut request: Request<Body>) -> Response<Body> {
+    pub async fn answer(&self, mut request: Request<Body>, peer: IpAddr) -> Response<Body> {
         let id = request_id(request.headers()).unwrap_or_else(|| self.shared.app.ids().request());
-        request.extensions_mut().insert(id);
+        request.extensions_mut().insert(Arrival { id, peer });
         let mut router = self.router.clone();
         let mut response = match router.call(request).await {
             Ok(response) => response,

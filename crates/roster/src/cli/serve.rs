@@ -6,7 +6,7 @@ use anyhow::Context;
 use axum::body::Body;
 use clap::Args;
 use hyper::{
-    Response, StatusCode,
+    Request, Response, StatusCode,
     header::{CONTENT_TYPE, HeaderValue},
 };
 use roster_store::{Location, Store};
@@ -20,7 +20,7 @@ use crate::{
     deliver::Delivery,
     http::{
         Face,
-        serve::{self, Limits},
+        serve::{self, Limits, Stop},
     },
     telemetry::Metrics,
 };
@@ -75,15 +75,22 @@ impl Serve {
         let (stop, stopping) = watch::channel(false);
         let face = Face::new(app, &config, &self.deliveries, metrics.clone())?;
         let delivered = delivery.run(stopping.clone(), config.drain_timeout);
-        let limits =
-            Limits { connections: config.max_connections, timeout: config.read_timeout, drain: config.drain_timeout };
+        let limits = Limits {
+            connections: config.max_connections,
+            share: config.address_share,
+            proxies: config.trusted_proxy.into(),
+            timeout: config.read_timeout,
+            keep_alive: config.keep_alive,
+            drain: config.drain_timeout,
+        };
+        let listeners_stop = Stop::new();
         tracing::info!(address = %address, "listening on {scheme}://{address}");
 
-        let api = serve::serve(listener, tls, limits.clone(), metrics.clone(), stopping.clone(), {
+        let api = serve::serve(listener, tls, limits.clone(), metrics.clone(), listeners_stop.clone(), is_health, {
             let face = face.clone();
-            move |request| {
+            move |request, peer| {
                 let face = face.clone();
-                async move { face.answer(request).await }
+                async move { face.answer(request, peer).await }
             }
         });
         let metrics_served = async {
@@ -92,19 +99,26 @@ impl Serve {
                 tracing::info!(address = %address, "metrics on http://{address}/metrics");
                 let unmetered = Arc::new(Metrics::new());
                 let limits = Limits { connections: 16, ..limits };
-                serve::serve(listener, None, limits, unmetered, stopping, move |request| {
+                let handler = move |request: Request<Body>, _| {
                     let answer = metrics_answer(request.uri().path(), &metrics);
                     async move { answer }
-                })
-                .await;
+                };
+                serve::serve(listener, None, limits, unmetered, listeners_stop.clone(), |_| true, handler).await;
             }
             anyhow::Ok(())
         };
         let told_to_stop = async {
             signals.next().await;
-            tracing::info!("stopping: requests under way are finished");
+            tracing::info!("stopping: what arrives is answered, and clients are told to go elsewhere");
             face.start_draining();
             stop.send_replace(true);
+            listeners_stop.leave();
+            tokio::select! {
+                () = tokio::time::sleep(config.drain_delay) => {}
+                () = signals.next() => return,
+            }
+            tracing::info!("closing: what has arrived is answered");
+            listeners_stop.close();
             signals.next().await;
         };
         tokio::select! {
@@ -114,6 +128,11 @@ impl Serve {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// Whether whoever looks after the process asks how it is: answered even where there is no place for a connection.
+fn is_health(request: &Request<Body>) -> bool {
+    matches!(request.uri().path(), "/healthz" | "/readyz")
 }
 
 fn metrics_answer(path: &str, metrics: &Metrics) -> Response<Body> {

@@ -5,9 +5,9 @@ use std::{num::NonZeroU32, sync::Arc};
 use axum::extract::FromRequestParts;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock as _};
 use hyper::{header::AUTHORIZATION, http::request::Parts};
-use roster_directory::{Actor, KeyId, audit::RequestId};
+use roster_directory::{Actor, KeyId};
 
-use super::{Shared, api::error::Refusal};
+use super::{Arrival, Shared, api::error::Refusal};
 use crate::app::{Caller, Error};
 
 /// Requests a second of each key, with a second's worth to save up (GCRA).
@@ -23,10 +23,7 @@ impl FromRequestParts<Arc<Shared>> for Caller {
     async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Refusal> {
         let Some(header) = parts.headers.get(AUTHORIZATION) else { return Err(Refusal::KeyRequired) };
         let token = bearer_token(header.as_bytes())?;
-        let request = match parts.extensions.get::<RequestId>() {
-            Some(id) => *id,
-            None => shared.app.ids().request(),
-        };
+        let request = parts.extensions.get::<Arrival>().map_or_else(|| shared.app.ids().request(), |arrival| arrival.id);
         let caller = shared.app.authenticate(token, request).await?.ok_or(Refusal::KeyInvalid)?;
         if let Actor::Key(key) = caller.identity.actor {
             shared.limiter.check_key(&key).map_err(|not_until| {

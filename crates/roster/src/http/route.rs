@@ -53,7 +53,7 @@ where
 
     fn call(self, request: Request<Body>, shared: Arc<Shared>) -> Self::Future {
         let started = Instant::now();
-        let id = request.extensions().get::<RequestId>().copied();
+        let id = request.extensions().get::<Arrival>().map(|arrival| arrival.id);
         let unknown = match self.takes {
             Some(known) => api::unknown_parameters(request.uri().query(), known),
             None => Unknown::default(),

@@ -3,31 +3,44 @@
 //! Our own loop on hyper, because `axum::serve` sets no time limit on a request's head (four forms of slow-loris stayed
 //! open on it), has no cap on connections and no deadline on its drain.
 
+mod link;
+mod places;
+mod stop;
+mod stream;
+
 use std::{
     convert::Infallible,
-    io,
-    net::SocketAddr,
-    pin::Pin,
+    net::{IpAddr, SocketAddr},
+    pin::pin,
     sync::Arc,
-    task::{Context, Poll},
     time::Duration,
 };
 
 use axum::body::Body;
-use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
+use hyper::{
+    Request, Response, StatusCode,
+    header::{HeaderValue, RETRY_AFTER},
+    server::conn::http1,
+    service::service_fn,
 };
+use hyper_util::rt::TokioIo;
+use ipnet::IpNet;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
-    time::{Instant, Sleep},
+    sync::mpsc,
+    time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_rustls::TlsAcceptor;
 
+use super::plain_json;
 use crate::telemetry::Metrics;
+
+pub(crate) use places::network_of;
+pub use stop::Stop;
+
+use link::Link;
+use places::Places;
+use stream::{Socket, Stream, Times};
 
 /// The most bytes the head of a request may have. hyper answers 431 to more.
 const MAX_HEAD: usize = 16 * 1024;
@@ -38,165 +51,187 @@ const _: () = assert!(MAX_HEAD >= 8_192);
 /// The most header fields a request may have. hyper answers 431 to more.
 const MAX_FIELDS: usize = 100;
 
+/// Connections over the limit that are still told 503, or answered what is vital, and then closed. Those over this are
+/// closed unread.
+const RESERVE: u32 = 256;
+
+/// How many percent of the reserve one address may have.
+const RESERVE_SHARE: u32 = 50;
+
+/// How long each thing may take on a connection of the reserve.
+const RESERVE_TIME: Duration = Duration::from_secs(5);
+
 /// How a listener treats its connections.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Connections at once; more are told 503 and closed.
     pub connections: u32,
-    /// For the head of a request, for a TLS handshake, for the client to take an answer, and between requests.
+    /// How many percent of them one address may have.
+    pub share: u32,
+    /// Whose connections are those of many clients: no share is counted for them.
+    pub proxies: Arc<[IpNet]>,
+    /// For the head of a request, for a TLS handshake, and for the client to take an answer.
     pub timeout: Duration,
-    /// For requests under way once the server is told to stop.
+    /// Between requests.
+    pub keep_alive: Duration,
+    /// For what has arrived to be answered, once connections are to close.
     pub drain: Duration,
 }
 
-/// Serves until `stop` becomes true, then lets requests under way finish, until the drain's deadline.
+/// Serves until it is told to close, then answers what has arrived, until the drain's deadline.
+///
+/// `vital` says which requests are answered even where there is no place for their connection.
 pub async fn serve<H, F>(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     limits: Limits,
     metrics: Arc<Metrics>,
-    mut stop: watch::Receiver<bool>,
+    stop: Stop,
+    vital: fn(&Request<Body>) -> bool,
     handler: H,
 ) where
-    H: Fn(Request<Body>) -> F + Clone + Send + Sync + 'static,
+    H: Fn(Request<Body>, IpAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let slots = Arc::new(Semaphore::new(limits.connections as usize));
-    let graceful = GracefulShutdown::new();
+    let places = Places::new(limits.connections, limits.share);
+    let reserve = Places::new(RESERVE, RESERVE_SHARE);
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(limits.timeout).max_buf_size(MAX_HEAD).max_headers(MAX_FIELDS);
+    // The time limits are the stream's: hyper's own for a head would also count the time between requests.
+    http.header_read_timeout(None).max_buf_size(MAX_HEAD).max_headers(MAX_FIELDS);
+    // Each connection holds a sender: the channel ends with the last of them.
+    let (open, mut all_closed) = mpsc::channel::<Infallible>(1);
 
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = stop.wait_for(|stop| *stop) => break,
-        };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                // Out of file descriptors, most likely: let some connections end.
-                tracing::warn!(error = %error, "cannot accept a connection");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
-        };
-        let Ok(slot) = slots.clone().try_acquire_owned() else {
+    let admit = |stream: TcpStream, peer: SocketAddr| {
+        let peer = peer.ip().to_canonical();
+        let counted = Some(peer).filter(|peer| !limits.proxies.iter().any(|network| network.contains(peer)));
+        let mut times = Times { read: limits.timeout, keep_alive: limits.keep_alive };
+        let place = places.take(counted);
+        let connected = place.as_ref().map(|_| metrics.connected());
+        let over = place.is_none();
+        if over {
             metrics.refused();
-            tokio::spawn(turn_away(stream, tls.is_some(), limits.timeout));
-            continue;
-        };
+            times.read = times.read.min(RESERVE_TIME);
+        }
+        let Some(place) = place.or_else(|| reserve.take(counted)) else { return };
         // Answers are written whole: waiting to fill a segment only delays them.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(error = %error, "cannot set TCP_NODELAY");
         }
-        let connected = metrics.connected();
         let handler = handler.clone();
-        let service = service_fn(move |request: Request<Incoming>| {
-            let answer = handler(request.map(Body::new));
-            async move { Ok::<_, Infallible>(answer.await) }
-        });
-        let http = http.clone();
-        let watcher = graceful.watcher();
-        let tls = tls.clone();
-        let timeout = limits.timeout;
+        let handler = move |request: Request<Body>| {
+            let answer = (!over || vital(&request)).then(|| handler(request, peer));
+            async move {
+                match answer {
+                    Some(answer) => answer.await,
+                    None => too_many_connections(),
+                }
+            }
+        };
+        let link = Link::new(over, stop.clone());
+        let (http, tls, open) = (http.clone(), tls.clone(), open.clone());
         tokio::spawn(async move {
             let ended = match tls {
-                None => watcher.watch(http.serve_connection(timed(stream, timeout), service)).await,
-                Some(tls) => match tokio::time::timeout(timeout, tls.accept(stream)).await {
-                    Ok(Ok(stream)) => watcher.watch(http.serve_connection(timed(stream, timeout), service)).await,
+                None => converse(stream, http, link, times, handler).await,
+                Some(tls) => match timeout(times.read, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => converse(stream, http, link, times, handler).await,
                     Ok(Err(_)) | Err(_) => Ok(()),
                 },
             };
             if let Err(error) = ended {
                 tracing::debug!(error = %error, "a connection ended early");
             }
-            drop((slot, connected));
+            drop((place, connected, open));
         });
+    };
+
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.closing() => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => admit(stream, peer),
+            Err(error) => {
+                // Out of file descriptors, most likely: let some connections end.
+                tracing::warn!(error = %error, "cannot accept a connection");
+                sleep(Duration::from_millis(50)).await;
+            }
+        }
     }
 
-    drop(listener);
-    if tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_err() {
+    let deadline = Instant::now() + limits.drain;
+    close(listener, admit).await;
+    drop(open);
+    if timeout_at(deadline, all_closed.recv()).await.is_err() {
         tracing::warn!("some requests did not end in time; their connections are cut");
     }
 }
 
-/// Says 503 to a connection that is one too many. Over TLS it is closed without a word: a handshake costs too much.
-async fn turn_away(mut stream: TcpStream, tls: bool, timeout: Duration) {
-    const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n\
-        Content-Length: 43\r\nConnection: close\r\n\r\n{\"error\":\"Service temporarily unavailable\"}";
-    if !tls {
-        // The client may not care to hear it.
-        drop(tokio::time::timeout(timeout.min(Duration::from_secs(1)), stream.write_all(BUSY)).await);
+/// Reads requests and writes their answers until the connection ends.
+async fn converse<S, H, F>(
+    socket: S,
+    http: http1::Builder,
+    link: Arc<Link>,
+    times: Times,
+    handler: H,
+) -> hyper::Result<()>
+where
+    S: Socket,
+    H: Fn(Request<Body>) -> F,
+    F: Future<Output = Response<Body>> + Send,
+{
+    let closing = link.closing();
+    let stream = Stream::new(socket, link.clone(), times);
+    let service = service_fn(move |request| {
+        let answer = link.answer(request, &handler);
+        async move { Ok::<_, Infallible>(answer.await) }
+    });
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        ended = &mut connection => ended,
+        // The stream sees to the rest, as soon as somebody polls it.
+        () = closing => connection.await,
     }
+}
+
+/// Closes a listener without losing whoever is connected already: closing it resets what nobody has accepted yet.
+async fn close(listener: TcpListener, admit: impl Fn(TcpStream, SocketAddr)) {
+    /// Handshakes that are under way come to their end within this.
+    const QUIET: Duration = Duration::from_millis(100);
+    const MOST: Duration = Duration::from_secs(1);
+    refuse_new_ones(&listener);
+    let deadline = Instant::now() + MOST;
+    while let Ok(Ok((stream, peer))) = timeout_at(deadline.min(Instant::now() + QUIET), listener.accept()).await {
+        admit(stream, peer);
+    }
+}
+
+/// Lets no new handshake begin: whoever tries meanwhile tries again a second later, and is refused by then.
+fn refuse_new_ones(listener: &TcpListener) {
+    #[cfg(target_os = "linux")]
+    {
+        use socket2::{SockFilter, SockRef};
+        // Of a TCP packet, load the byte with the flags; where SYN is among them take nothing of it, else all of it.
+        let without_syn =
+            [SockFilter::new(0x30, 0, 0, 13), SockFilter::new(0x45, 0, 1, 0x02), SockFilter::new(0x06, 0, 0, 0)];
+        let all_else = [SockFilter::new(0x06, 0, 0, u32::MAX)];
+        let program: Vec<_> = without_syn.into_iter().chain(all_else).collect();
+        if let Err(error) = SockRef::from(listener).attach_filter(&program) {
+            tracing::debug!(error = %error, "cannot keep new connections away while the listener closes");
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = listener;
+}
+
+/// 503 for a connection that is one too many.
+fn too_many_connections() -> Response<Body> {
+    let mut response = plain_json(StatusCode::SERVICE_UNAVAILABLE, br#"{"error":"Service temporarily unavailable"}"#);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 /// Binds a TCP address. Fails with a sentence that says which.
 pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| anyhow::anyhow!("cannot listen on {address}: {error}"))
-}
-
-fn timed<S>(stream: S, timeout: Duration) -> TokioIo<TimedWrites<S>> {
-    TokioIo::new(TimedWrites { stream, timeout, stuck_until: None })
-}
-
-/// A stream that fails when the other side takes nothing of what is written to it for too long.
-struct TimedWrites<S> {
-    stream: S,
-    timeout: Duration,
-    stuck_until: Option<Pin<Box<Sleep>>>,
-}
-
-impl<S> TimedWrites<S> {
-    fn timed<T>(&mut self, context: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if poll.is_ready() {
-            self.stuck_until = None;
-            return poll;
-        }
-        let deadline = Instant::now() + self.timeout;
-        let sleep = self.stuck_until.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        match sleep.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for TimedWrites<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for TimedWrites<S> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let poll = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.timed(context, poll)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let poll = Pin::new(&mut self.stream).poll_write_vectored(context, bytes);
-        self.timed(context, poll)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let poll = Pin::new(&mut self.stream).poll_flush(context);
-        self.timed(context, poll)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let poll = Pin::new(&mut self.stream).poll_shutdown(context);
-        self.timed(context, poll)
-    }
 }

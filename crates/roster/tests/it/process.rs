@@ -11,3 +11,4 @@ mod redaction;
 mod slow;
 mod sqlite;
 mod tls;
+mod unread;

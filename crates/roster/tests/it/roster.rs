@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    net::Ipv4Addr,
     sync::{Arc, LazyLock},
 };
 
@@ -115,7 +116,7 @@ impl Roster {
 
     /// Sends any request at all.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.face.answer(request).await;
+        let response = self.face.answer(request, Ipv4Addr::LOCALHOST.into()).await;
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.expect("a body in memory").to_bytes();
         let body = serde_json::from_slice(&bytes)

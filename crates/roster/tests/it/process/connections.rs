@@ -9,7 +9,7 @@ use crate::{
 fn a_connection_too_many_is_told_503_and_served_once_another_ends() {
     let binary = Binary::new();
     let (_, key) = binary.organization_with_admin();
-    let server = binary.serve(&["--max-connections", "2"]);
+    let server = binary.serve(&["--max-connections", "2", "--address-share", "100"]);
     let mut first = server.wire();
     let mut second = server.wire();
     for wire in [&mut first, &mut second] {

@@ -1,6 +1,10 @@
-//! Told to stop: requests under way are answered, new connections are refused, and nobody can hold the process.
+//! Told to stop: what was sent is answered, clients are told to go elsewhere, and nobody can hold the process.
 
-use std::{net::TcpStream, time::Instant};
+use std::{
+    net::TcpStream,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Instant,
+};
 
 use crate::{
     binary::{Binary, PATIENCE, Server},
@@ -15,7 +19,7 @@ fn a_request_under_way_is_answered_and_then_the_server_ends() {
         let mut server = binary.serve(&PATIENT);
         let mut wire = under_way(&server, &key);
         server.signal(signal);
-        server.logged("stopping");
+        server.logged("closing");
         wait_until_refused(&server);
         let answer = wire.send(BODY).answer();
         assert_eq!((answer.status, answer.header("connection")), (200, Some("close")), "{answer}");
@@ -46,7 +50,7 @@ fn all_requests_under_way_are_answered_when_there_are_many() {
 }
 
 #[test]
-fn an_idle_connection_is_closed_at_once() {
+fn an_idle_connection_is_closed_after_the_delay() {
     let binary = Binary::new();
     let (_, key) = binary.organization_with_admin();
     let server = binary.serve(&PATIENT);
@@ -104,6 +108,101 @@ fn a_signal_right_after_the_start_is_a_drain_too() {
         assert_eq!(code, Some(0), "{log}");
     }
 }
+
+#[test]
+fn for_the_delay_everything_is_served_and_told_to_go_elsewhere() {
+    let binary = Binary::new();
+    let (_, key) = binary.organization_with_admin();
+    let mut server = binary.serve(&["--drain-delay", NEVER]);
+    let mut open = server.wire();
+    assert_eq!(open.send(get("/readyz", "")).answer().to_string(), r#"200 {"status":"ready"}"#);
+    server.signal("TERM");
+    server.logged("stopping");
+    assert_eq!(open.send(get("/readyz", "")).answer().to_string(), r#"503 close {"status":"stopping"}"#);
+    assert_eq!(open.rest(), "");
+    let mut new = server.wire();
+    let answer = new.send(request("POST", "/api/v1/users", &key, BODY)).answer();
+    assert_eq!((answer.status, answer.header("connection")), (200, Some("close")), "{answer}");
+    assert_eq!(new.rest(), "");
+    server.signal("TERM");
+    assert_eq!(server.wait().0, Some(0));
+}
+
+#[test]
+fn what_has_arrived_before_the_connections_close_is_answered() {
+    let binary = Binary::new();
+    let (_, key) = binary.organization_with_admin();
+    let server = binary.serve(&["--drain-delay", "0"]);
+    let mut wires: Vec<_> = (0..64).map(|_| server.wire()).collect();
+    for wire in &mut wires {
+        assert_eq!(wire.send(get("/healthz", "")).answer().status, 200);
+    }
+    // Stopped, it sees the signal and the requests in one moment.
+    server.signal("STOP");
+    for wire in &mut wires {
+        wire.send(get("/api/v1/users", &key));
+    }
+    server.signal("TERM");
+    server.signal("CONT");
+    let answered = wires.iter_mut().filter_map(|wire| wire.try_answer().expect("an answer or an end")).count();
+    assert_eq!(answered, 64);
+    assert_eq!(server.wait().0, Some(0));
+}
+
+/// A few stops; a hundred with `ROSTER_TEST_LONG=1`.
+#[test]
+fn a_stop_under_load_loses_nothing_that_was_sent() {
+    let binary = Binary::new();
+    let (_, key) = binary.organization_with_admin();
+    let stops = if std::env::var_os("ROSTER_TEST_LONG").is_some() { 100 } else { 2 };
+    for _ in 0..stops {
+        let server = binary.serve(&[]);
+        let mut kept: Vec<_> = (0..64).map(|_| server.wire()).collect();
+        for wire in &mut kept {
+            assert_eq!(wire.send(get("/healthz", "")).answer().status, 200);
+        }
+        let answered = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            let busy: Vec<_> = (0..32).map(|_| scope.spawn(|| ask_until_refused(&server, &key, &answered))).collect();
+            while answered.load(Ordering::Relaxed) < 200 {
+                std::thread::yield_now();
+            }
+            server.signal("TERM");
+            for wire in &mut kept {
+                wire.try_send(request("POST", "/api/v1/users", &key, NOBODY)).expect("sent");
+            }
+            for wire in &mut kept {
+                let answer = wire.answer();
+                assert_eq!((answer.status, answer.header("connection")), (200, Some("close")), "{answer}");
+            }
+            for client in busy {
+                client.join().expect("a client that lost nothing");
+            }
+        });
+        let (code, log) = server.wait();
+        assert_eq!(code, Some(0), "{log}");
+        assert!(!log.contains("are cut"), "{log}");
+    }
+}
+
+/// Asks as HTTP clients do: on one connection until an answer says that it ends, and then on another. A connection that
+/// is refused has lost nothing.
+fn ask_until_refused(server: &Server, key: &str, answered: &AtomicUsize) {
+    while let Ok(stream) = server.try_connect() {
+        let mut wire = Wire::over(stream);
+        loop {
+            wire.try_send(request("POST", "/api/v1/users", key, NOBODY)).expect("sent");
+            let answer = wire.try_answer().expect("no time-out").expect("an answer");
+            assert_eq!(answer.status, 200, "{answer}");
+            answered.fetch_add(1, Ordering::Relaxed);
+            if answer.header("connection") == Some("close") {
+                break;
+            }
+        }
+    }
+}
+
+const NOBODY: &str = r#"{"firstName":"Jane","lastName":"Doe"}"#;
 
 /// Waits as long as it takes: a test that had to wait for these time limits would be out of patience first.
 const PATIENT: [&str; 4] = ["--drain-timeout", NEVER, "--read-timeout", NEVER];

@@ -18,8 +18,8 @@ impl Framing {
     fn new() -> Self {
         let binary = Binary::new();
         let (_, key) = binary.organization_with_admin();
-        // An answered connection is left open for one second, not for fifteen.
-        Self { server: binary.serve(&["--read-timeout", "1"]), key, _binary: binary }
+        // An answered connection is left open for one second, not for seventy-five.
+        Self { server: binary.serve(&["--read-timeout", "1", "--keep-alive", "1"]), key, _binary: binary }
     }
 
     /// Sends bytes on a new connection, in which KEY stands for a key, and then nothing more: all the answers until the

@@ -64,11 +64,12 @@ fn metrics_and_the_api_do_not_share_a_listener() {
 #[test]
 fn a_connection_turned_away_is_counted() {
     let binary = Binary::new();
-    let mut server = binary.serve(&["--metrics-listen", "127.0.0.1:0", "--max-connections", "1"]);
+    let mut server =
+        binary.serve(&["--metrics-listen", "127.0.0.1:0", "--max-connections", "1", "--address-share", "100"]);
     let metrics = server.metrics_address();
     let mut first = server.wire();
     first.send(get("/healthz", "")).answer();
-    assert_eq!(server.wire().answer().status, 503);
+    assert_eq!(server.wire().send(get("/api/v1/me", "")).answer().status, 503);
     let counted = scrape(metrics);
     assert!(counted.contains("\nroster_http_connections_refused_total 1\n"), "{counted}");
     assert!(counted.contains("\nroster_http_connections 1\n"), "{counted}");

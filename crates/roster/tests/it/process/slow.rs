@@ -93,7 +93,7 @@ fn a_client_that_never_reads_its_answers_is_cut_off() {
 fn impatient() -> (Binary, Server, String) {
     let binary = Binary::new();
     let (_, key) = binary.organization_with_admin();
-    let server = binary.serve(&["--read-timeout", "1"]);
+    let server = binary.serve(&["--read-timeout", "1", "--keep-alive", "1"]);
     (binary, server, key)
 }
 
