@@ -2,6 +2,7 @@
 
 mod api;
 mod auth;
+mod client_address;
 mod docs;
 mod health;
 mod route;
@@ -45,6 +46,7 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) struct Shared {
     pub(crate) app: Arc<App>,
     pub(crate) limiter: auth::Limiter,
+    pub(crate) wrong_keys: auth::WrongKeys,
     pub(crate) answers: api::users::Answers,
     pub(crate) read_timeout: std::time::Duration,
     pub(crate) draining: AtomicBool,
@@ -79,6 +81,7 @@ impl Face {
         let shared = Arc::new(Shared {
             app,
             limiter: auth::limiter(config.rate_limit),
+            wrong_keys: auth::WrongKeys::new(&config.trusted_proxy),
             answers: api::users::answers(config.answer_cache),
             read_timeout: config.read_timeout,
             draining: AtomicBool::new(false),

@@ -1,13 +1,18 @@
 //! Who asks: key → caller. No caller, no handler.
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::{net::IpAddr, num::NonZeroU32, sync::Arc};
 
 use axum::extract::FromRequestParts;
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock as _};
+use governor::{
+    DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter,
+    clock::{Clock, DefaultClock},
+};
 use hyper::{header::AUTHORIZATION, http::request::Parts};
+use ipnet::IpNet;
+use quick_cache::sync::Cache;
 use roster_directory::{Actor, KeyId};
 
-use super::{Arrival, Shared, api::error::Refusal};
+use super::{Arrival, Shared, api::error::Refusal, client_address::client_address, serve::network_of};
 use crate::app::{Caller, Error};
 
 /// Requests a second of each key, with a second's worth to save up (GCRA).
@@ -21,17 +26,58 @@ impl FromRequestParts<Arc<Shared>> for Caller {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Refusal> {
-        let Some(header) = parts.headers.get(AUTHORIZATION) else { return Err(Refusal::KeyRequired) };
-        let token = bearer_token(header.as_bytes())?;
-        let request = parts.extensions.get::<Arrival>().map_or_else(|| shared.app.ids().request(), |arrival| arrival.id);
-        let caller = shared.app.authenticate(token, request).await?.ok_or(Refusal::KeyInvalid)?;
-        if let Actor::Key(key) = caller.identity.actor {
-            shared.limiter.check_key(&key).map_err(|not_until| {
-                let wait = not_until.wait_time_from(governor::clock::DefaultClock::default().now());
-                Refusal::TooMany { seconds: wait.as_secs() + 1 }
-            })?;
+        match caller_of(parts, shared).await {
+            Err(Refusal::KeyInvalid) => Err(shared.wrong_keys.refusal(parts)),
+            result => result,
         }
-        Ok(caller)
+    }
+}
+
+async fn caller_of(parts: &Parts, shared: &Shared) -> Result<Caller, Refusal> {
+    let Some(header) = parts.headers.get(AUTHORIZATION) else { return Err(Refusal::KeyRequired) };
+    let token = bearer_token(header.as_bytes())?;
+    let request = parts.extensions.get::<Arrival>().map_or_else(|| shared.app.ids().request(), |arrival| arrival.id);
+    let caller = shared.app.authenticate(token, request).await?.ok_or(Refusal::KeyInvalid)?;
+    if let Actor::Key(key) = caller.identity.actor {
+        shared.limiter.check_key(&key).map_err(too_many)?;
+    }
+    Ok(caller)
+}
+
+fn too_many(not_until: NotUntil<<DefaultClock as Clock>::Instant>) -> Refusal {
+    let wait = not_until.wait_time_from(DefaultClock::default().now());
+    Refusal::TooMany { seconds: wait.as_secs() + 1 }
+}
+
+/// Wrong keys, counted by the address they come from. Only they are looked up here: a good key costs nothing, and is
+/// served whatever else its address sends.
+pub(crate) struct WrongKeys {
+    proxies: Vec<IpNet>,
+    /// Bounded: when there are more addresses those not seen for longest are forgotten.
+    addresses: Cache<IpAddr, Arc<DefaultDirectRateLimiter>>,
+}
+
+impl WrongKeys {
+    /// Addresses that are remembered: some 2 MiB.
+    const ADDRESSES: usize = 16 * 1024;
+    /// Wrong keys of one address that are told so at once, and a minute.
+    const A_MINUTE: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
+
+    pub(crate) fn new(proxies: &[IpNet]) -> Self {
+        Self { proxies: proxies.to_vec(), addresses: Cache::new(Self::ADDRESSES) }
+    }
+
+    /// Counts a wrong key: 401, or 429 where there were too many.
+    fn refusal(&self, parts: &Parts) -> Refusal {
+        let Some(arrival) = parts.extensions.get::<Arrival>() else { return Refusal::KeyInvalid };
+        let address = network_of(client_address(arrival.peer, &parts.headers, &self.proxies));
+        let limiter = self.addresses.get_or_insert_with(&address, || {
+            Ok::<_, std::convert::Infallible>(Arc::new(RateLimiter::direct(Quota::per_minute(Self::A_MINUTE))))
+        });
+        match limiter {
+            Ok(limiter) => limiter.check().map_or_else(too_many, |()| Refusal::KeyInvalid),
+            Err(never) => match never {},
+        }
     }
 }
 
