@@ -1,5 +1,7 @@
 //! `roster serve`: the API, until the process is told to stop.
 
+mod signals;
+
 use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
@@ -24,6 +26,8 @@ use crate::{
     },
     telemetry::Metrics,
 };
+
+use signals::Signals;
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -145,25 +149,6 @@ fn metrics_answer(path: &str, metrics: &Metrics) -> Response<Body> {
     let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response
-}
-
-/// SIGTERM and SIGINT (ctrl-C), as often as they come.
-#[cfg(unix)]
-struct Signals(tokio::signal::unix::Signal, tokio::signal::unix::Signal);
-
-#[cfg(unix)]
-impl Signals {
-    fn new() -> anyhow::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self(signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?))
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.0.recv() => {}
-            _ = self.1.recv() => {}
-        }
-    }
 }
 
 /// Reads a certificate chain and its key.

@@ -10,4 +10,5 @@ mod program;
 mod schemathesis;
 mod standardwebhooks;
 mod sync;
+mod terminal;
 mod zod;

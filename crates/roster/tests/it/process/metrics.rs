@@ -75,6 +75,18 @@ fn a_connection_turned_away_is_counted() {
     assert!(counted.contains("\nroster_http_connections 1\n"), "{counted}");
 }
 
+#[test]
+fn connections_that_idle_do_not_keep_the_metrics_from_others() {
+    let binary = Binary::new();
+    let mut server = binary.serve(&["--metrics-listen", "127.0.0.1:0"]);
+    let metrics = server.metrics_address();
+    let mut idle: Vec<_> = (0..32).map(|_| metrics_wire(metrics)).collect();
+    for wire in &mut idle[..16] {
+        assert_eq!(wire.send(get("/metrics", "")).answer().status, 200);
+    }
+    scrape(metrics);
+}
+
 /// What the metrics listener answers.
 pub(super) fn scrape(metrics: SocketAddr) -> String {
     let answer = metrics_wire(metrics).send(get("/metrics", "")).answer();
