@@ -144,7 +144,11 @@ impl Metrics {
         let connections = Gauge::default();
         registry.register("http_connections", "Connections open", connections.clone());
         let refused = Counter::default();
-        registry.register("http_connections_refused", "Connections over the limit, told 503", refused.clone());
+        registry.register(
+            "http_connections_refused",
+            "Connections over the limit or the share of their address, told 503",
+            refused.clone(),
+        );
         let settled = Family::<StateLabel, Counter>::default();
         registry.register("outbox_settled", "What became of messages at an attempt of this process", settled.clone());
         let owed = Family::<KindLabel, Gauge<i64, AtomicI64>>::default();

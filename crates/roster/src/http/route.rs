@@ -14,7 +14,7 @@ use hyper::{Request, Response};
 use roster_directory::audit::RequestId;
 
 use super::{
-    Shared,
+    Arrival, Shared,
     api::{self, warning::Unknown},
 };
 use crate::telemetry::Route;

@@ -4,6 +4,7 @@ mod copy;
 mod demo;
 mod disk;
 mod docs_page;
+mod http_client;
 mod openapi;
 mod postgres;
 mod program;

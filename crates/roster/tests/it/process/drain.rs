@@ -149,6 +149,24 @@ fn what_has_arrived_before_the_connections_close_is_answered() {
     assert_eq!(server.wait().0, Some(0));
 }
 
+#[test]
+fn whoever_was_connected_before_the_listener_closes_may_still_ask() {
+    let binary = Binary::new();
+    let (_, key) = binary.organization_with_admin();
+    let mut server = binary.serve(&["--drain-delay", "0"]);
+    // Stopped, it sees the connections and the signal in one moment.
+    server.signal("STOP");
+    let mut wires: Vec<_> = (0..8).map(|_| server.wire()).collect();
+    server.signal("TERM");
+    server.signal("CONT");
+    server.logged("closing");
+    for wire in &mut wires {
+        let answer = wire.send(get("/api/v1/users", &key)).answer();
+        assert_eq!((answer.status, answer.header("connection")), (200, Some("close")), "{answer}");
+    }
+    assert_eq!(server.wait().0, Some(0));
+}
+
 /// A few stops; a hundred with `ROSTER_TEST_LONG=1`.
 #[test]
 fn a_stop_under_load_loses_nothing_that_was_sent() {

@@ -116,6 +116,56 @@ fn a_stalled_handshake_cannot_hold_a_server_that_is_told_to_stop() {
 }
 
 #[test]
+fn what_was_sent_before_a_stop_is_answered() {
+    let certified = Certified::new();
+    let (_, key) = certified.binary.organization_with_admin();
+    let server = certified.serve(&["--drain-delay", "0"]);
+    let mut streams: Vec<_> = (0..16).map(|_| certified.connect(&server, &[&TLS13])).collect();
+    for stream in &mut streams {
+        assert_eq!(Wire::over(stream).send(get("/healthz", "")).answer().status, 200);
+    }
+    server.signal("STOP");
+    for stream in &mut streams {
+        Wire::over(stream).send(get("/api/v1/users", &key));
+    }
+    server.signal("TERM");
+    server.signal("CONT");
+    for stream in &mut streams {
+        let mut wire = Wire::over(stream);
+        assert_eq!(wire.answer().status, 200);
+        assert_eq!(wire.rest(), "");
+    }
+    assert_eq!(server.wait().0, Some(0));
+}
+
+#[test]
+fn a_refusal_reaches_a_client_that_sends_a_large_body_first() {
+    let certified = Certified::new();
+    let (_, key) = certified.binary.organization_with_admin();
+    let server = certified.serve(&[]);
+    for key in [key.as_str(), "wrong"] {
+        let mut stream = certified.connect(&server, &[&TLS12, &TLS13]);
+        let mut wire = Wire::over(&mut stream);
+        wire.try_send(request("POST", "/api/v1/users", key, &" ".repeat(3 * 1024 * 1024))).expect("all was taken");
+        let answer = wire.answer();
+        assert_eq!(answer.status, if key == "wrong" { 401 } else { 413 }, "{answer}");
+        assert_eq!(answer.header("connection"), Some("close"));
+        assert_eq!(wire.rest(), "");
+    }
+}
+
+#[test]
+fn health_is_told_over_tls_when_all_places_are_taken() {
+    let certified = Certified::new();
+    let server = certified.serve(&["--max-connections", "1"]);
+    let mut held = certified.connect(&server, &[&TLS13]);
+    assert_eq!(Wire::over(&mut held).send(get("/healthz", "")).answer().status, 200);
+    assert_served(&certified, &server);
+    let mut refused = certified.connect(&server, &[&TLS13]);
+    assert_eq!(Wire::over(&mut refused).send(get("/api/v1/me", "")).answer().status, 503);
+}
+
+#[test]
 fn files_that_cannot_be_used_are_refused() {
     let certified = Certified::new();
     let other = rcgen::KeyPair::generate().expect("a key").serialize_pem();
