@@ -20,10 +20,13 @@ pub enum Error {
     /// The disk is full, or failing. Nothing was written; it may work again by itself.
     #[error("the disk does not take the change")]
     Storage(#[source] Box<dyn StdError + Send + Sync>),
-    /// The database cannot be reached, or went away: of a change it is unknown whether it was written. It may work again
-    /// by itself.
+    /// The database cannot be reached, or went away. Nothing was written; it may work again by itself.
     #[error("the database cannot be reached")]
     Away(#[source] Box<dyn StdError + Send + Sync>),
+    /// The change was sent, and whether it was written could not be found out in time: it may be there, or turn up yet,
+    /// or be lost with a primary whose standbys do not have it.
+    #[error("whether it was written is not known")]
+    Unknown(#[source] Box<dyn StdError + Send + Sync>),
     /// The writer has stopped; the process must be started again.
     #[error("the database is closed")]
     Closed,

@@ -14,7 +14,7 @@ mod webhooks;
 
 use std::sync::{Arc, Mutex};
 
-use roster_directory::{Change, Issue, Timestamp};
+use roster_directory::{Change, Issue, MessageId, Timestamp, WebhookId, audit::Target};
 use roster_store::{Store, outbox::Backlog};
 use tokio::sync::Notify;
 
@@ -78,7 +78,8 @@ impl App {
 
     /// Writes a change: the way out of every act.
     async fn write(&self, change: Change) -> Result<Timestamp, Error> {
-        let at = self.store.commit(change).await?;
+        let target = Unsettled::Target(change.audit.target);
+        let at = self.store.commit(change).await.map_err(|error| Error::of_write(error, target))?;
         self.wake.notify_one();
         Ok(at)
     }
@@ -118,9 +119,45 @@ pub enum Error {
     /// Not now: the caller may try again.
     #[error("not now")]
     Busy(#[source] roster_store::Error),
+    /// Whether it was done is not known: whoever does it again without looking may do it twice.
+    #[error("the outcome is not known{}", to_look_at(.0))]
+    Unknown(Option<Unsettled>, #[source] roster_store::Error),
     /// It failed, and the caller can do nothing about it.
     #[error("it failed")]
     Internal(#[source] roster_store::Error),
+}
+
+/// What tells whether an act was carried out whose outcome is not known: it is there then, or altered.
+#[derive(Debug, Clone, Copy)]
+pub enum Unsettled {
+    /// What the act was done to.
+    Target(Target),
+    /// A message to a webhook.
+    Delivery(WebhookId, MessageId),
+}
+
+impl Unsettled {
+    /// The public id.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Unsettled::Target(target) => target.as_str(),
+            Unsettled::Delivery(_, message) => message.as_str(),
+        }
+    }
+}
+
+fn to_look_at(unsettled: &Option<Unsettled>) -> String {
+    unsettled.map_or_else(String::new, |unsettled| format!(": look at {} before you do it again", unsettled.as_str()))
+}
+
+impl Error {
+    /// Why something was not written that would be found by this.
+    fn of_write(error: roster_store::Error, unsettled: Unsettled) -> Self {
+        match Error::from(error) {
+            Error::Unknown(_, cause) => Error::Unknown(Some(unsettled), cause),
+            error => error,
+        }
+    }
 }
 
 fn summary(issues: &[Issue]) -> String {
@@ -138,6 +175,7 @@ impl From<roster_store::Error> for Error {
             EmailTaken => Error::EmailTaken,
             NoOrganization | NoSuchCursor => Error::NotFound,
             Busy | Storage(_) | Away(_) | Closed => Error::Busy(error),
+            Unknown(_) => Error::Unknown(None, error),
             Unusable(_) | Engine(_) => Error::Internal(error),
         }
     }

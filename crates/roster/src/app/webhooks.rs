@@ -10,7 +10,7 @@ use roster_directory::{
 };
 use roster_store::outbox::{Event, Filter, StoredMessage};
 
-use super::{App, Caller, Error, Identity};
+use super::{App, Caller, Error, Identity, Unsettled};
 use crate::deliver::address::Inside;
 
 /// A webhook to be made.
@@ -193,9 +193,14 @@ impl App {
         let now = self.clock.now();
         let message = Message { id: self.ids.message(now), content, at: now };
         let id = message.id;
+        let unsettled = Unsettled::Delivery(webhook.id, id);
         let mut heard_to = webhook.heard_to;
-        // It may be told of events at this very moment, and so move on.
-        while !self.store.owe(caller.organization(), webhook.id, (heard_to, heard_to), vec![message.clone()]).await? {
+        loop {
+            let owed = self.store.owe(caller.organization(), webhook.id, (heard_to, heard_to), vec![message.clone()]);
+            if owed.await.map_err(|error| Error::of_write(error, unsettled))? {
+                break;
+            }
+            // It was told of events at this very moment, and so moved on.
             heard_to = self.webhook(caller, webhook.id).await?.heard_to;
         }
         self.wake.notify_one();

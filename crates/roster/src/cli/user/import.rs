@@ -84,6 +84,12 @@ impl Import {
                     refused += 1;
                     note(format_args!("line {line}: {error}"));
                 }
+                Err(error @ Error::Unknown(..)) => {
+                    // Each of them is named: they are what somebody has to look for.
+                    refused += 1;
+                    note(format_args!("line {line}: {error}"));
+                    stopped.get_or_insert(anyhow::Error::new(error).context(format!("line {line}")));
+                }
                 Err(error) => {
                     refused += 1;
                     stopped.get_or_insert(anyhow::Error::new(error).context(format!("line {line}")));

@@ -6,14 +6,14 @@ use axum::{
 };
 use hyper::{
     StatusCode,
-    header::{CONNECTION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
+    header::{CONNECTION, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE},
 };
-use roster_directory::{Flaw, Issue, issue::Code};
+use roster_directory::{Flaw, Issue, audit::Target, issue::Code};
 use roster_store::chain;
 use serde::Serialize;
 
 use super::{super::plain_json, warning};
-use crate::app::Error;
+use crate::app::{Error, Unsettled};
 
 /// Why a request gets no answer of its own.
 #[derive(Debug)]
@@ -102,10 +102,28 @@ fn of_app(error: Error) -> Response {
                 plain_json(StatusCode::SERVICE_UNAVAILABLE, br#"{"error":"Service temporarily unavailable"}"#);
             with(response, RETRY_AFTER, HeaderValue::from_static("1"))
         }
+        Error::Unknown(unsettled, cause) => {
+            tracing::warn!(error = %chain(&cause), "the outcome of a request is not known");
+            let response = plain_json(StatusCode::GATEWAY_TIMEOUT, br#"{"error":"The outcome is not known"}"#);
+            match unsettled.and_then(address).and_then(|address| HeaderValue::from_str(&address).ok()) {
+                Some(address) => with(response, LOCATION, address),
+                None => response,
+            }
+        }
         Error::Internal(cause) => {
             tracing::error!(error = %chain(&cause), "a request failed");
             unexpected()
         }
+    }
+}
+
+/// Where it can be read, if the API has it.
+fn address(unsettled: Unsettled) -> Option<String> {
+    match unsettled {
+        Unsettled::Target(Target::User(id)) => Some(format!("/api/v1/users/{id}")),
+        Unsettled::Target(Target::Webhook(id)) => Some(format!("/api/v1/webhooks/{id}")),
+        Unsettled::Delivery(webhook, id) => Some(format!("/api/v1/webhooks/{webhook}/deliveries/{id}")),
+        Unsettled::Target(Target::Organization(_) | Target::Payor(_) | Target::Key(_) | Target::Message(_)) => None,
     }
 }
 

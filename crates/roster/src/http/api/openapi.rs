@@ -101,6 +101,8 @@ fn answers_with(path: &str, method: &HttpMethod, status: &str) -> bool {
         "408" | "413" | "415" => *method == HttpMethod::Post,
         "400" => path != "/v1/me",
         "403" => path != "/v1/me",
+        // Who only reads may ask again.
+        "504" => *method != HttpMethod::Get,
         _ => true,
     }
 }
@@ -141,7 +143,7 @@ fn bearer_auth() -> SecurityScheme {
     )
 }
 
-fn common_responses() -> [(&'static str, Response); 11] {
+fn common_responses() -> [(&'static str, Response); 12] {
     let retry_after = || header("Whole seconds to wait before trying again", Type::Integer);
     let challenge = header("What is wanted (RFC 6750 §3); `error=\"invalid_token\"` if a key was sent", Type::String);
     let validation = Content::builder().schema(Some(Ref::from_schema_name("ValidationError"))).build();
@@ -169,8 +171,14 @@ fn common_responses() -> [(&'static str, Response); 11] {
         ("500", error("Internal Server Error", &["An unexpected error occurred"]).build()),
         (
             "503",
-            error("Overloaded, or the disk is full", &["Service temporarily unavailable"])
+            error("Overloaded, or the disk is full. Nothing was written", &["Service temporarily unavailable"])
                 .header("Retry-After", retry_after())
+                .build(),
+        ),
+        (
+            "504",
+            error("It may have been written, or may be yet: look before you send it again", &["The outcome is not known"])
+                .header("Location", header("What is there, or altered, if it was written", Type::String))
                 .build(),
         ),
     ]
