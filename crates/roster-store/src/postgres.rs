@@ -6,6 +6,7 @@ pub(crate) mod copy;
 mod errors;
 mod feed;
 mod freshness;
+mod horizon;
 mod lending;
 mod list;
 mod outbox;
@@ -29,6 +30,7 @@ use attempts::Attempts;
 use connect::Url;
 use freshness::Freshness;
 use lending::Lender;
+use list::Page;
 use writer::Writer;
 
 /// How long a query may take, waiting for a connection included, before its client is told to try again.
@@ -101,13 +103,30 @@ impl Postgres {
         query: &Query,
     ) -> Result<Selection, Error> {
         let mut attempts = Attempts::until(Instant::now() + limit);
+        let mut below = None;
         loop {
-            let list = async |client: &mut ClientWrapper| list::list(client, organization, query).await;
-            match self.lender.lend(attempts.deadline, list).await {
-                Ok(listing) => return Ok(listing),
+            let list = async |client: &mut ClientWrapper| list::list(client, organization, query, below).await;
+            let listed = match self.lender.lend(attempts.deadline, list).await {
+                Ok(Page { selection, ends_beyond: None, .. }) => return Ok(selection),
+                Ok(Page { selection, .. }) if below.is_some() => return Ok(selection),
+                Ok(Page { ends_beyond: Some(last), is_full, .. }) => {
+                    let deadline = attempts.deadline.min(Instant::now() + QUERY_DEADLINE);
+                    self.writer.horizon().has_passed(last, deadline).await.map(|horizon| (horizon, is_full))
+                }
+                Err(trouble) => Err(trouble),
+            };
+            match listed {
+                // What a full page has is below by now. Any other is to end where nothing turns up any more, or there
+                // would always be somebody newer whom to wait for.
+                Ok((horizon, is_full)) => below = (!is_full).then_some(horizon),
                 Err(trouble) => attempts.ask_again_after(trouble).await?,
             }
         }
+    }
+
+    /// Writes what is under way to its end, and nothing after it.
+    pub(crate) async fn close(&self) {
+        self.writer.close().await;
     }
 
     pub(crate) async fn payors_of(&self, organization: OrganizationId, user: UserId) -> Result<Vec<Payor>, Error> {

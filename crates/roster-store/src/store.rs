@@ -188,6 +188,14 @@ impl Store {
         })
     }
 
+    /// Writes what is under way to its end, and takes nothing more. To be called before the process ends: on PostgreSQL
+    /// others wait some seconds for one that ends without a word.
+    pub async fn close(&self) {
+        if let Engine::Postgres(postgres) = &self.engine {
+            postgres.close().await;
+        }
+    }
+
     /// Writes all of a change, or none of it, and returns when it is on disk.
     ///
     /// The answer is the moment under which it was recorded: the change's own, or, where the clock ran backwards or

@@ -103,8 +103,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             runtime.block_on(async {
                 let store = Store::open(&location, &options).await;
                 let store = store.with_context(|| format!("cannot use the database {location}"))?;
-                let app = App::new(store, Clock::System, Ids::random());
-                match command {
+                let app = App::new(store.clone(), Clock::System, Ids::random());
+                let done = match command {
                     Command::Org(command) => command.run(&app).await,
                     Command::Key(command) => command.run(&app).await,
                     Command::Payor(command) => command.run(&app).await,
@@ -114,7 +114,9 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
                     Command::Sms(command) => command.run(&app).await,
                     Command::Outbox(command) => command.run(&app).await,
                     Command::Serve(_) | Command::Copy(_) | Command::Policy | Command::Openapi => Ok(()),
-                }
+                };
+                store.close().await;
+                done
             })
         }
     }

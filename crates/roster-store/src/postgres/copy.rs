@@ -353,12 +353,16 @@ impl Arrival<'_> {
         }
     }
 
-    /// Where the feeds go on from here.
+    /// Where feeds and places go on from here.
     async fn finish(&self) -> Result<(), Error> {
         let (organization, last): (Vec<&str>, Vec<i64>) =
             self.places.audits.iter().map(|(organization, last)| (&**organization, *last)).unzip();
         let sql = "insert into feed (organization, last) select * from unnest($1::text[], $2::bigint[])";
-        self.execute(sql, &[Box::new(organization), Box::new(last)]).await
+        self.execute(sql, &[Box::new(organization), Box::new(last)]).await?;
+        // Nobody begins to write below who is there: readers may have passed them.
+        let sql = "update writer set floor = greatest(floor, (select coalesce(max(place), 0) + 1 from users)) \
+                   where number = 0";
+        self.execute(sql, &[]).await
     }
 
     fn places_of(&mut self, batch: &Batch) -> Result<Vec<i64>, Error> {

@@ -13,19 +13,22 @@ pub(super) fn wants_retry(error: &tokio_postgres::Error) -> bool {
     is_one_of(error, &[SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED])
 }
 
-/// Whether the connection is of no more use: it is gone, or the server is going, or takes no changes (any more). What
-/// became of the statement is unknown.
-pub(super) fn lost(error: &tokio_postgres::Error) -> bool {
+/// Whether what became of the statement is unknown: nothing was answered, or by somebody in between, or by a server that
+/// crashed, which may have been after the commit. Any other error is the server's word that it has undone the statement.
+pub(super) fn leaves_open(error: &tokio_postgres::Error) -> bool {
     let Some(code) = error.code() else { return true };
-    // Class 08: connection exception. Class 57P: the operator intervened.
+    // Class 08: connection exception, of a pooler for one.
     code.code().starts_with("08")
-        || code.code().starts_with("57P")
-        || [
-            SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN, // how CockroachDB says so
-            SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
-            SqlState::READ_ONLY_SQL_TRANSACTION,
-        ]
-        .contains(code)
+        || [SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN /* how CockroachDB says so */, SqlState::CRASH_SHUTDOWN]
+            .contains(code)
+}
+
+/// Whether the connection is of no more use: it is gone, or the server is going, or takes no changes (any more).
+pub(super) fn lost(error: &tokio_postgres::Error) -> bool {
+    let intervened = |code: &SqlState| code.code().starts_with("57P"); // the operator, or the server itself
+    leaves_open(error)
+        || error.code().is_some_and(intervened)
+        || is_one_of(error, &[SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT, SqlState::READ_ONLY_SQL_TRANSACTION])
 }
 
 /// Whether a row of the same key is there.

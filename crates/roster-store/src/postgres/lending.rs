@@ -1,11 +1,17 @@
 //! Lending connections: each for so long and no longer, and never one that may not answer any more.
 
+use std::{pin::pin, sync::OnceLock, time::Duration};
+
 use deadpool_postgres::{ClientWrapper, Object, Pool};
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_postgres::CancelToken;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{connect::CONNECT_WAIT, errors};
+use super::{attempts::Attempts, connect::CONNECT_WAIT, errors};
 use crate::Error;
+
+/// How long a server that was told to stop writing has to say what became of it.
+pub(super) const GRACE: Duration = Duration::from_millis(350);
 
 /// A pool, and how its connections are treated.
 #[derive(Clone)]
@@ -20,8 +26,10 @@ pub(super) enum Trouble {
     Driver(tokio_postgres::Error),
     /// It is not to be done.
     Refused(Error),
-    /// It took too long; what became of it is unknown.
+    /// It took too long. What became of it, if it was sent, is unknown.
     Late,
+    /// It was written, but its wait for a synchronous standby was cut short: a failover may lose it.
+    OnPrimaryOnly,
 }
 
 impl From<tokio_postgres::Error> for Trouble {
@@ -42,7 +50,7 @@ impl From<Trouble> for Error {
             Trouble::NoConnection(error) => errors::of_pool(error),
             Trouble::Driver(error) => errors::of(error),
             Trouble::Refused(error) => error,
-            Trouble::Late => Error::Busy,
+            Trouble::Late | Trouble::OnPrimaryOnly => Error::Busy,
         }
     }
 }
@@ -67,21 +75,95 @@ impl Lender {
         });
         match worked.await {
             Ok(result) => {
-                let lost = matches!(&result, Err(Trouble::Driver(error)) if errors::lost(error));
-                lent.into_iter().filter(|_| !lost).for_each(Lent::give_back);
+                give_back(lent, &result);
                 result
             }
-            Err(_) => {
-                if lent.is_some() {
-                    // A server that does not answer one may not answer any, and those that were not used meanwhile
-                    // have nothing to show for themselves.
-                    let since = since.into_std();
-                    drop(self.pool.retain(|_, known| known.recycled.unwrap_or(known.created) >= since));
-                }
-                Err(Trouble::Late)
-            }
+            Err(_) => Err(self.late(since, lent.is_some())),
         }
     }
+
+    /// The same for what writes. At the deadline the server is told to stop, and has the [`GRACE`] to say what became of
+    /// the statement: its refusal is the proof that nothing was written, which our giving up is not.
+    pub(super) async fn lend_to_write<T>(
+        &self,
+        attempts: &Attempts,
+        work: impl AsyncFnOnce(&mut ClientWrapper) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        let since = Instant::now();
+        if since >= attempts.deadline {
+            return Err(Trouble::Late);
+        }
+        let limit = attempts.deadline + GRACE;
+        let mut lent = None;
+        let stop = OnceLock::new();
+        let mut told_to_stop = false;
+        let worked = {
+            let mut working = pin!(async {
+                let client = self.pool.get().await?;
+                let lent = lent.insert(Lent { client: Some(client), tls: &self.tls });
+                let client = lent.client.as_mut().expect("only its end takes it");
+                let _ = stop.set(client.cancel_token());
+                work(client).await
+            });
+            match (timeout_at(attempts.deadline, &mut working).await, stop.get()) {
+                (Ok(result), _) => Some(result),
+                (Err(_), None) => None,
+                (Err(_), Some(stop)) => {
+                    told_to_stop = true;
+                    tokio::spawn(cancel(stop.clone(), self.tls.clone()));
+                    timeout_at(limit, working).await.ok()
+                }
+            }
+        };
+        match worked {
+            Some(Ok(done)) if told_to_stop => {
+                // Never given back: the cancellation may be under way yet, and would meet somebody else's statement.
+                let client = lent.as_mut().and_then(|lent| lent.client.as_ref());
+                let waits = async { waits_for_standbys(client.expect("it was used just now")).await };
+                match timeout_at(limit, waits).await {
+                    Ok(Ok(false)) => Ok(done),
+                    _ => Err(Trouble::OnPrimaryOnly),
+                }
+            }
+            Some(result) => {
+                if !told_to_stop {
+                    give_back(lent, &result);
+                }
+                result
+            }
+            None => Err(self.late(since, lent.is_some())),
+        }
+    }
+
+    fn late(&self, since: Instant, was_lent: bool) -> Trouble {
+        if was_lent {
+            // A server that does not answer one may not answer any, and those that were not used meanwhile have nothing
+            // to show for themselves.
+            let since = since.into_std();
+            drop(self.pool.retain(|_, known| known.recycled.unwrap_or(known.created) >= since));
+        }
+        Trouble::Late
+    }
+}
+
+/// Whether a commit here waits for standbys: one whose wait is cancelled is on this machine only, and the server calls
+/// that a success (postgresql.org/docs/current/warm-standby.html#SYNCHRONOUS-REPLICATION).
+async fn waits_for_standbys(client: &ClientWrapper) -> Result<bool, tokio_postgres::Error> {
+    let sql = "select coalesce(current_setting('synchronous_standby_names', true), '') <> '' \
+               and current_setting('synchronous_commit', true) not in ('off', 'local')";
+    Ok(client.query_one(sql, &[]).await?.get::<_, Option<bool>>(0).unwrap_or_default())
+}
+
+async fn cancel(token: CancelToken, tls: MakeRustlsConnect) {
+    if !matches!(timeout(CONNECT_WAIT, token.cancel_query(tls)).await, Ok(Ok(()))) {
+        tracing::debug!("cannot cancel a statement that nobody waits for");
+    }
+}
+
+/// Gives a connection back that is still of use.
+fn give_back<T>(lent: Option<Lent<'_>>, result: &Result<T, Trouble>) {
+    let lost = matches!(result, Err(Trouble::Driver(error)) if errors::lost(error));
+    lent.into_iter().filter(|_| !lost).for_each(Lent::give_back);
 }
 
 /// A connection that is out. It comes back by [`give_back`](Self::give_back) only: one on which somebody gave up, because
@@ -105,11 +187,6 @@ impl Drop for Lent<'_> {
             return;
         }
         // The server would go on until it had something to say to us.
-        let (cancel, tls) = (client.cancel_token(), self.tls.clone());
-        runtime.spawn(async move {
-            if !matches!(timeout(CONNECT_WAIT, cancel.cancel_query(tls)).await, Ok(Ok(()))) {
-                tracing::debug!("cannot cancel a statement that nobody waits for");
-            }
-        });
+        runtime.spawn(cancel(client.cancel_token(), self.tls.clone()));
     }
 }

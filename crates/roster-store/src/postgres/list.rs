@@ -9,12 +9,21 @@ use tokio_postgres::types::{ToSql, Type};
 use super::{lending::Trouble, rows};
 use crate::{Error, Listed, Selection, rows::profile_columns};
 
-/// The answer.
+/// A page, and whether somebody who goes on after its last user may miss any.
+pub(super) struct Page {
+    pub(super) selection: Selection,
+    pub(super) is_full: bool,
+    /// The place of its last user, where that is not below the horizon.
+    pub(super) ends_beyond: Option<i64>,
+}
+
+/// The answer. With a place it is as if nobody were there yet from it on.
 pub(super) async fn list(
     client: &ClientWrapper,
     organization: OrganizationId,
     query: &Query,
-) -> Result<Selection, Trouble> {
+    below: Option<i64>,
+) -> Result<Page, Trouble> {
     let roles: Vec<i16> = query.roles().iter().map(|role| role as i16).collect();
     let organization = organization.as_str();
     let size = i64::from(query.page.size);
@@ -43,6 +52,12 @@ pub(super) async fn list(
         }
         filter.push(')');
     }
+    let mut not_yet = String::from("false");
+    if let Some(below) = &below {
+        params.push((below, Type::INT8));
+        write!(filter, " and place < ${}", params.len()).expect(NEVER);
+        not_yet = format!("place >= ${}", params.len());
+    }
     let mut page_filter = filter.clone();
     let after = match query.after {
         Some(id) => Some((place_of_cursor(client, organization, id, query.visible).await?, id.to_string())),
@@ -59,27 +74,39 @@ pub(super) async fn list(
         write!(page_filter, " and (place, id) {comes_after} (${}, ${last})", last - 1).expect(NEVER);
     }
     // Counted where nothing but the role is asked for, else by reading.
-    let total = match filters_beyond_role {
-        false => "select coalesce(sum(users), 0)::bigint from role_count where organization = $1 and role = any ($2)"
-            .to_owned(),
-        true => format!("select count(*) from users where {filter}"),
+    let counted = "select coalesce(sum(users), 0)::bigint from role_count where organization = $1 and role = any ($2)";
+    let total = match (filters_beyond_role, below) {
+        (false, None) => counted.to_owned(),
+        (false, Some(_)) => format!(
+            "select ({counted}) - (select count(*) from users where organization = $1 and role = any ($2) and {not_yet})"
+        ),
+        (true, _) => format!("select count(*) from users where {filter}"),
+    };
+    // Without writers, nobody begins below the floor of those who ended (see `horizon`).
+    let horizon = match query.order {
+        Order::NewestFirst => "null::bigint",
+        Order::OldestFirst => {
+            "coalesce((select min(floor) from writer where number > 0), (select floor from writer where number = 0))"
+        }
     };
     let direction = match query.order {
         Order::NewestFirst => "desc",
         Order::OldestFirst => "asc",
     };
-    // The total comes with every row, and in a row of its own where the page is empty.
+    // What is told of all comes with every row, and in a row of its own where the page is empty.
     let sql = format!(
         concat!(
             "with page as (select ",
             profile_columns!(),
             ", place from users where {page_filter} \
              order by place {direction}, id {direction} limit $3 offset $4), total as ({total}) \
-             select page.*, total.* from total left join page on true order by page.place {direction}, page.id {direction}"
+             select page.*, total.*, {horizon} from total left join page on true \
+             order by page.place {direction}, page.id {direction}"
         ),
         page_filter = page_filter,
         direction = direction,
         total = total,
+        horizon = horizon,
     );
     let rows = if needles.is_empty() {
         let statement = client.prepare_cached(&sql).await?;
@@ -91,11 +118,17 @@ pub(super) async fn list(
     };
     let total = rows.first().map_or(0, |row| row.get::<_, i64>(TOTAL));
     let on_the_page = rows.iter().filter(|row| row.get::<_, Option<&str>>(0).is_some());
-    let users = on_the_page
+    let last = on_the_page.clone().next_back();
+    let ends_beyond = last.and_then(|row| {
+        let place: i64 = row.get(PLACE);
+        row.get::<_, Option<i64>>(HORIZON).filter(|horizon| place >= *horizon).map(|_| place)
+    });
+    let users: Vec<_> = on_the_page
         .map(|row| rows::profile(row).map(|profile| Arc::new(Listed::from(profile))))
         .collect::<Result<_, _>>()
         .map_err(Trouble::Refused)?;
-    Ok(Selection { users, total: total as u64 })
+    let is_full = users.len() == query.page.size as usize;
+    Ok(Page { selection: Selection { users, total: total as u64 }, is_full, ends_beyond })
 }
 
 /// Where the user lies whom the page comes after. One who may not be seen is as unknown as one who never was.
@@ -114,8 +147,10 @@ async fn place_of_cursor(
 
 const NEVER: &str = "writing to a string does not fail";
 
-/// The column after [`rows::profile`]'s and the place.
+/// The columns after [`rows::profile`]'s.
+const PLACE: usize = 12;
 const TOTAL: usize = 13;
+const HORIZON: usize = 14;
 
 /// What one term is looked for as: patterns of `like`, and an id.
 struct Needles {

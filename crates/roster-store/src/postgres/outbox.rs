@@ -29,7 +29,12 @@ macro_rules! written {
         let mut attempts = Attempts::until(Instant::now() + DEADLINE);
         loop {
             let $lost_one = attempts.lost_one;
-            match $self.lender.lend(attempts.deadline, async |$client| $work).await {
+            let tried = $self.lender.lend_to_write(&attempts, async |$client| {
+                // Few of these are a single statement; all are known to have done nothing only if none was sent.
+                attempts.sends_commit();
+                $work
+            });
+            match tried.await {
                 Ok(done) => break Ok(done),
                 Err(trouble) => {
                     if let Err(error) = attempts.again_after(trouble).await {

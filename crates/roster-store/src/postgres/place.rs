@@ -1,7 +1,5 @@
 //! Where a row lies in its organization's order: a hybrid clock.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-
 use roster_directory::Timestamp;
 
 /// Bits that count within a millisecond; the 43 above them hold milliseconds to the year 2248.
@@ -9,16 +7,27 @@ const COUNT_BITS: u32 = 20;
 
 /// Hands out places, each higher than the one before.
 #[derive(Default)]
-pub(super) struct Places(AtomicI64);
+pub(super) struct Places {
+    last: i64,
+}
 
 impl Places {
     /// The place of something that happens at this moment, or, where the clock ran backwards, after what happened last.
-    pub(super) fn next(&self, at: Timestamp) -> i64 {
-        let now = at.as_millis().max(0) << COUNT_BITS;
-        let next = |last: i64| Some(now.max(last + 1));
-        match self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, next) {
-            Ok(last) | Err(last) => now.max(last + 1),
-        }
+    pub(super) fn next(&mut self, at: Timestamp) -> i64 {
+        self.last = (at.as_millis().max(0) << COUNT_BITS).max(self.following());
+        self.last
+    }
+
+    /// Below it none is handed out any more.
+    pub(super) fn following(&self) -> i64 {
+        self.last + 1
+    }
+
+    /// Hands out none below this any more. Whether that alters anything.
+    pub(super) fn start_at(&mut self, place: i64) -> bool {
+        let alters = place > self.following();
+        self.last = self.last.max(place - 1);
+        alters
     }
 }
 
@@ -59,8 +68,8 @@ mod tests {
 
     #[test]
     fn places_rise_whatever_the_clock_does() {
-        let places = Places::default();
-        let at = |millis| places.next(Timestamp::from_millis(millis));
+        let mut places = Places::default();
+        let mut at = |millis| places.next(Timestamp::from_millis(millis));
         let (first, second, earlier, later) = (at(1_000), at(1_000), at(500), at(1_001));
         assert!(first < second && second < earlier && earlier < later);
         assert_eq!(

@@ -20,6 +20,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "0002_delivery.sql", sql: include_str!("../../migrations/postgres/0002_delivery.sql") },
     Migration { name: "0003_fold.sql", sql: include_str!("../../migrations/postgres/0003_fold.sql") },
     Migration { name: "0004_old_secrets.sql", sql: include_str!("../../migrations/postgres/0004_old_secrets.sql") },
+    Migration { name: "0005_writer.sql", sql: include_str!("../../migrations/postgres/0005_writer.sql") },
 ];
 
 /// How long a process waits for another that is migrating.

@@ -14,26 +14,32 @@ mod add;
 mod gather;
 mod other;
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use roster_directory::{Change, Timestamp, Write};
 use tokio::{
-    sync::{mpsc, oneshot},
-    task::JoinSet,
+    sync::{Notify, mpsc, oneshot},
+    task::{JoinHandle, JoinSet},
     time::Instant,
 };
 
 use super::{
     attempts::Attempts,
-    lending::Lender,
-    place::{self, Places},
+    horizon::Horizon,
+    lending::{GRACE, Lender},
+    place,
 };
-use crate::{Error, Options};
+use crate::{Error, Options, error::chain};
 use add::{Addition, Columns};
 use gather::{ENOUGH, Gathering};
 
-/// How long a change may take, waiting and retries included, before its client is told to try again.
-pub(super) const DEADLINE: Duration = Duration::from_millis(1_800);
+/// How long a change may take, waiting and retries included, before the server is told to stop. With the time that it
+/// has to answer that, whoever asked hears within two seconds.
+pub(super) const DEADLINE: Duration = Duration::from_millis(1_950).saturating_sub(GRACE);
 
 /// Batches of a process that are under way at once.
 const LANES: u32 = 2;
@@ -46,6 +52,7 @@ type Answer = Result<Timestamp, Error>;
 
 struct Job {
     change: Box<Change>,
+    /// Given when it is about to be written: the fewer are under way, the less a list in creation order waits for.
     place: i64,
     asker: oneshot::Sender<Answer>,
     deadline: Instant,
@@ -54,7 +61,9 @@ struct Job {
 /// The way in: a bounded queue, and the lanes behind it.
 pub(super) struct Writer {
     jobs: mpsc::Sender<Job>,
-    places: Places,
+    horizon: Arc<Horizon>,
+    closing: Arc<Notify>,
+    dispatching: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Writer {
@@ -62,16 +71,34 @@ impl Writer {
         let (jobs, queue) = mpsc::channel(options.queue.max(1));
         let random = || getrandom::u32().map_err(|error| Error::Unusable(format!("no randomness: {error}")));
         let (number, counter) = ((random()? >> 1) as i32, (random()? % (COUNTERS / LANES) * LANES) as i32);
-        let lane = |nth| Lane { number, counter: counter + nth as i32, lender: lender.clone() };
+        let horizon = Arc::new(Horizon::new(lender.clone()));
+        let lane =
+            |nth| Lane { number, counter: counter + nth as i32, lender: lender.clone(), horizon: horizon.clone() };
+        let closing = Arc::new(Notify::new());
         let dispatcher = Dispatcher {
             queue,
+            closing: closing.clone(),
+            horizon: horizon.clone(),
             batch_limit: options.batch.max(1),
             gathering: Gathering::default(),
             idle: (0..LANES).map(lane).collect(),
             under_way: JoinSet::new(),
         };
-        tokio::spawn(dispatcher.run());
-        Ok(Self { jobs, places: Places::default() })
+        let dispatching = Mutex::new(Some(tokio::spawn(dispatcher.run())));
+        Ok(Self { jobs, horizon, closing, dispatching })
+    }
+
+    pub(super) fn horizon(&self) -> &Horizon {
+        &self.horizon
+    }
+
+    /// Takes nothing more, and returns when everybody is answered.
+    pub(super) async fn close(&self) {
+        self.closing.notify_one();
+        let dispatching = self.dispatching.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(dispatching) = dispatching {
+            drop(dispatching.await);
+        }
     }
 
     /// Whether anybody still writes.
@@ -81,13 +108,12 @@ impl Writer {
 
     /// A place for something that is owed since this moment.
     pub(super) fn place(&self, at: Timestamp) -> i64 {
-        self.places.next(at)
+        self.horizon.place(at)
     }
 
     pub(super) async fn commit(&self, change: Change) -> Answer {
         let (asker, answer) = oneshot::channel();
-        let place = self.places.next(change.audit.at);
-        let job = Job { change: Box::new(change), place, asker, deadline: Instant::now() + DEADLINE };
+        let job = Job { change: Box::new(change), place: 0, asker, deadline: Instant::now() + DEADLINE };
         self.jobs.try_send(job).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => Error::Busy,
             mpsc::error::TrySendError::Closed(_) => Error::Closed,
@@ -99,6 +125,8 @@ impl Writer {
 /// Takes the jobs as they come, and hands them to its lanes in batches.
 struct Dispatcher {
     queue: mpsc::Receiver<Job>,
+    closing: Arc<Notify>,
+    horizon: Arc<Horizon>,
     batch_limit: usize,
     gathering: Gathering,
     idle: Vec<Lane>,
@@ -108,8 +136,12 @@ struct Dispatcher {
 impl Dispatcher {
     /// Until nobody can ask any more and everybody is answered.
     async fn run(mut self) {
+        let keeping = tokio::spawn({
+            let horizon = self.horizon.clone();
+            async move { horizon.keep().await }
+        });
         while let Some(batch) = self.next().await {
-            let Some(lane) = self.idle.pop() else { return };
+            let Some(lane) = self.idle.pop() else { break };
             self.under_way.spawn(async move {
                 let jobs = batch.len();
                 lane.write(batch).await;
@@ -117,6 +149,10 @@ impl Dispatcher {
             });
         }
         while self.under_way.join_next().await.is_some() {}
+        keeping.abort();
+        if let Err(error) = self.horizon.end().await {
+            tracing::debug!(error = %chain(&error), "cannot say that this process writes no more");
+        }
     }
 
     /// The next batch that is to be written. One goes beside another that is under way only when it is full.
@@ -143,6 +179,7 @@ impl Dispatcher {
                     self.idle.push(lane);
                     self.gathering.answered(jobs, batch.len() + self.queue.len());
                 }
+                () = self.closing.notified() => self.queue.close(),
                 _ = self.queue.recv_many(&mut batch, room), if room > 0 && !nobody_is_left => {}
             }
         }
@@ -156,6 +193,7 @@ struct Lane {
     /// Where it counts. Lanes that counted in one row would wait for each other's commits.
     counter: i32,
     lender: Lender,
+    horizon: Arc<Horizon>,
 }
 
 impl Lane {
@@ -163,18 +201,29 @@ impl Lane {
         batch.retain(|job: &Job| !job.asker.is_closed());
         let (users, others): (Vec<Job>, Vec<Job>) =
             batch.into_iter().partition(|job| matches!(job.change.writes.as_slice(), [Write::User(..)]));
-        for job in others {
+        for mut job in others {
+            job.place = self.horizon.place(job.change.audit.at);
             let answer = self.write_other(&job).await;
             drop(job.asker.send(answer));
         }
         self.write_batch(users).await;
     }
 
-    async fn write_batch(&self, mut jobs: Vec<Job>) {
+    async fn write_batch(&self, jobs: Vec<Job>) {
+        let now = Instant::now();
+        let (late, mut jobs): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.deadline <= now);
+        tell_all(late, Error::Busy);
         let Some(deadline) = jobs.iter().map(|job| job.deadline).min() else { return };
         // Two processes that take the same e-mails one after the other wait for each other once, and not in a circle.
         jobs.sort_by_cached_key(email_key);
+        let at: Vec<Timestamp> = jobs.iter().map(|job| job.change.audit.at).collect();
+        let (places, held) = match self.horizon.hold(&at, deadline).await {
+            Ok(held) => held,
+            Err(error) => return tell_all(jobs, error),
+        };
+        jobs.iter_mut().zip(places).for_each(|(job, place)| job.place = place);
         let mut attempts = Attempts::until(deadline);
+        let mut may_end_later = false;
         match self.add(&jobs, &mut attempts).await {
             Ok(answers) => {
                 for (job, answer) in jobs.into_iter().zip(answers) {
@@ -183,11 +232,8 @@ impl Lane {
             }
             Err(error) if jobs.len() == 1 || !matches!(error, Error::Engine(_)) => {
                 // The whole batch met the same: the server is away, or full, or too busy.
-                let mut error = Some(error);
-                for job in jobs {
-                    let told = error.take().unwrap_or(Error::Busy);
-                    drop(job.asker.send(Err(told)));
-                }
+                may_end_later = matches!(error, Error::Unknown(_));
+                tell_all(jobs, error);
             }
             Err(_) => {
                 // One of them is refused for itself: only the guilty one is to hear it.
@@ -196,9 +242,13 @@ impl Lane {
                     let answer = self.add(&one, &mut attempts.at_a_part(one[0].deadline)).await;
                     let [job] = one;
                     let answer = answer.and_then(|mut answers| answers.pop().unwrap_or(Err(Error::Closed)));
+                    may_end_later |= matches!(answer, Err(Error::Unknown(_)));
                     drop(job.asker.send(answer));
                 }
             }
+        }
+        if may_end_later {
+            held.let_go_later();
         }
     }
 
@@ -207,8 +257,8 @@ impl Lane {
         let additions: Vec<Addition<'_>> = jobs.iter().filter_map(Addition::of).collect();
         let columns = Columns::of(&additions);
         loop {
-            let tried = self.lender.lend(attempts.deadline, async |client| {
-                let added = columns.add(client, self.number, self.counter).await?;
+            let tried = self.lender.lend_to_write(attempts, async |client| {
+                let added = columns.add(client, attempts, self.number, self.counter).await?;
                 // A lost attempt may have added them before this one found them there.
                 let found = match attempts.lost_one {
                     true => columns.existing(client).await?,
@@ -240,17 +290,31 @@ impl Lane {
         let (change, place) = (&job.change, job.place);
         let mut attempts = Attempts::until(job.deadline);
         loop {
-            let tried = self.lender.lend(attempts.deadline, async |client| {
+            let tried = self.lender.lend_to_write(&attempts, async |client| {
                 if attempts.lost_one && other::is_written(client, change, place, self.number).await? {
                     return Ok(());
                 }
-                other::write(client, change, place, self.number).await
+                other::write(client, &attempts, change, place, self.number).await
             });
             match tried.await {
                 Ok(()) => return Ok(place::moment(place)),
                 Err(trouble) => attempts.again_after(trouble).await?,
             }
         }
+    }
+}
+
+/// Tells everybody the same; the first of them hears why.
+fn tell_all(jobs: Vec<Job>, error: Error) {
+    let is_unknown = matches!(error, Error::Unknown(_));
+    let mut first = Some(error);
+    for job in jobs {
+        let error = first.take().unwrap_or(Error::Busy);
+        let error = match error {
+            Error::Busy if is_unknown => Error::Unknown(Box::new(error)),
+            error => error,
+        };
+        drop(job.asker.send(Err(error)));
     }
 }
 

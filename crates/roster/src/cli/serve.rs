@@ -59,7 +59,7 @@ impl Serve {
     async fn serve(self, store: Store, tls: Option<TlsAcceptor>) -> anyhow::Result<()> {
         let config = self.server;
         let metrics = Arc::new(Metrics::new());
-        let app = Arc::new(App::new(store, Clock::System, Ids::random()));
+        let app = Arc::new(App::new(store.clone(), Clock::System, Ids::random()));
         let delivery = Delivery::new(app.clone(), self.deliveries.clone(), metrics.clone())?;
         // Both addresses are taken before anything is printed that promises them.
         let listener = serve::bind(config.listen).await?;
@@ -125,8 +125,13 @@ impl Serve {
             listeners_stop.close();
             signals.next().await;
         };
+        let served = async {
+            let ended = tokio::join!(api, metrics_served, delivered).1;
+            store.close().await;
+            ended
+        };
         tokio::select! {
-            ended = async { tokio::join!(api, metrics_served, delivered).1 } => ended?,
+            ended = served => ended?,
             () = told_to_stop => tracing::warn!("told to stop twice: requests under way are cut off"),
         }
         tracing::info!("stopped");

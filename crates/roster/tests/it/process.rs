@@ -11,6 +11,7 @@ mod redaction;
 mod signals;
 mod slow;
 mod sqlite;
+pub(crate) mod tail;
 mod tls;
 mod unread;
 mod wrong_keys;

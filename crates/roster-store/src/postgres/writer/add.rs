@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use deadpool_postgres::ClientWrapper;
 use roster_directory::{Change, PayorId, User, Write, search::Haystack};
 
-use super::Job;
+use super::{super::attempts::Attempts, Job};
 
 /// A user to be added, with what goes with it.
 pub(super) struct Addition<'a> {
@@ -170,10 +170,12 @@ impl<'a> Columns<'a> {
     pub(super) async fn add(
         &self,
         client: &ClientWrapper,
+        attempts: &Attempts,
         lane: i32,
         counter: i32,
     ) -> Result<HashSet<String>, tokio_postgres::Error> {
         let statement = client.prepare_cached(ADD_USERS).await?;
+        attempts.sends_commit();
         let rows = client
             .query(
                 &statement,

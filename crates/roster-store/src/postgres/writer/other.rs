@@ -3,7 +3,7 @@
 use deadpool_postgres::ClientWrapper;
 use roster_directory::{Change, Timestamp, Write};
 
-use super::super::{lending::Trouble, outbox};
+use super::super::{attempts::Attempts, lending::Trouble, outbox};
 use crate::Error;
 
 /// Whether a change was written by an attempt that was lost: its audit entry is there.
@@ -18,7 +18,13 @@ pub(super) async fn is_written(
     Ok(client.query_opt(&statement, &[&change.organization.as_str(), &place, &lane]).await?.is_some())
 }
 
-pub(super) async fn write(client: &mut ClientWrapper, change: &Change, place: i64, lane: i32) -> Result<(), Trouble> {
+pub(super) async fn write(
+    client: &mut ClientWrapper,
+    attempts: &Attempts,
+    change: &Change,
+    place: i64,
+    lane: i32,
+) -> Result<(), Trouble> {
     let organization = change.organization.as_str();
     let transaction = client.transaction().await?;
     let mut alters = false;
@@ -92,6 +98,7 @@ pub(super) async fn write(client: &mut ClientWrapper, change: &Change, place: i6
         // twice.
         transaction.execute("update epoch set number = greatest(number + 1, $1) where one = 1", &[&place]).await?;
     }
+    attempts.sends_commit();
     transaction.commit().await?;
     Ok(())
 }

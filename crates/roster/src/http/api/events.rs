@@ -22,7 +22,8 @@ use super::{
 /// List events
 ///
 /// The feed of what happened in your organization, oldest first. Keep the `publicId` of the last event you have seen, and
-/// send it as `cursor` the next time: no event is skipped and none comes twice, whoever writes meanwhile. Where the answer
+/// send it as `cursor` the next time: no event is skipped and none comes twice, whoever writes meanwhile. The order is the one in
+/// which events became known: `createdAt` may be a little before that of the event before. Where the answer
 /// has a `Link` with `rel="next"`, more is there already. Of users, you see the events of those whose role you may read;
 /// of everything else, you see events only if you may manage webhooks. An event says what happened to what, and nothing
 /// more of it.

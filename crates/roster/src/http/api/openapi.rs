@@ -177,9 +177,12 @@ fn common_responses() -> [(&'static str, Response); 12] {
         ),
         (
             "504",
-            error("It may have been written, or may be yet: look before you send it again", &["The outcome is not known"])
-                .header("Location", header("What is there, or altered, if it was written", Type::String))
-                .build(),
+            error(
+                "It may have been written, or may be yet: look before you send it again",
+                &["The outcome is not known"],
+            )
+            .header("Location", header("What is there, or altered, if it was written", Type::String))
+            .build(),
         ),
     ]
 }

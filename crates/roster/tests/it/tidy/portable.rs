@@ -58,11 +58,12 @@ const NOT_BEGUN: [(&str, &[&str]); 1] =
     [("an advisory lock does nothing on some engines", &["pg_advisory", "pg_try_advisory"])];
 
 /// Tables whose keys are not led by the organization, and why.
-const LED_BY_ANOTHER: [(&str, &str); 5] = [
+const LED_BY_ANOTHER: [(&str, &str); 6] = [
     ("organization", "it is the organization"),
     ("api_key", "a request presents the key, and the key finds the organization"),
     ("sms_stop", "who holds a number speaks to all organizations at once"),
     ("schema_migration", "a row for each migration, read at the start"),
+    ("writer", "a row for each process that writes"),
     ("epoch", "one row, which all processes watch"),
 ];
 

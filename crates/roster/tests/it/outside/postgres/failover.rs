@@ -47,7 +47,7 @@ fn synchronous_standby_of(primary: &Cluster) -> Cluster {
 }
 
 /// Sends a signal to the server's first process and to all it started.
-fn signal(cluster: &Cluster, name: &str) {
+pub(super) fn signal(cluster: &Cluster, name: &str) {
     let file = std::fs::read_to_string(cluster.data().join("postmaster.pid")).expect("it runs");
     let first = file.lines().next().expect("a process id").trim().to_owned();
     let mut all = vec![first.clone()];

@@ -28,6 +28,8 @@ pub(super) enum Act {
     /// The connection is cut, and the server does it all the same: later, when Roster has sent something else that
     /// writes.
     CutAndHold,
+    /// The server does it, and the connection stays, and never says anything again.
+    Swallow,
     /// The server never sees it, and the connection stays, and never says anything again.
     Stall,
 }
@@ -310,6 +312,15 @@ impl Connection {
                 Act::Fail(code) => self.fail(code, ends)?,
                 Act::CutBefore => return Ok(()),
                 Act::Stall => {
+                    self.silent.store(true, Ordering::SeqCst);
+                    self.wait_while_silent();
+                    return Ok(());
+                }
+                Act::Swallow => {
+                    self.wait_for_answers()?;
+                    lock(&self.order).swallowed = true;
+                    self.send(&bytes)?;
+                    self.wait_for_answers()?;
                     self.silent.store(true, Ordering::SeqCst);
                     self.wait_while_silent();
                     return Ok(());

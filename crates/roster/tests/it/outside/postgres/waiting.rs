@@ -18,14 +18,14 @@ use crate::{
 };
 
 /// A transaction of `psql`, which ends, undone, when dropped.
-struct Session {
+pub(super) struct Session {
     psql: Child,
     says: Option<ChildStdin>,
 }
 
 impl Session {
     /// Begins a transaction, and returns when these statements were done.
-    fn holding(url: &str, statements: &str) -> Self {
+    pub(super) fn holding(url: &str, statements: &str) -> Self {
         let mut psql = Command::new(program("psql"))
             .args(["--no-psqlrc", "--quiet", "--tuples-only", "--set=ON_ERROR_STOP=1", url])
             .stdin(Stdio::piped())
@@ -39,7 +39,7 @@ impl Session {
         Self { psql, says: Some(says) }
     }
 
-    fn commit(mut self) {
+    pub(super) fn commit(mut self) {
         writeln!(self.says.as_mut().expect("piped"), "commit;").expect("psql listens");
         drop(self.says.take());
         assert!(self.psql.wait().expect("it ends").success());
@@ -54,7 +54,7 @@ impl Drop for Session {
 }
 
 /// A directory on a database of its own.
-fn directory() -> (std::sync::Arc<Cluster>, String, Roster) {
+pub(super) fn directory() -> (std::sync::Arc<Cluster>, String, Roster) {
     let cluster = Cluster::shared();
     let url = cluster.database();
     let roster = Roster::at(&url);
@@ -62,7 +62,7 @@ fn directory() -> (std::sync::Arc<Cluster>, String, Roster) {
 }
 
 /// Waits until so many statements in this database wait for a lock.
-async fn waited_for(url: &str, many: i64) {
+pub(super) async fn waited_for(url: &str, many: i64) {
     let (url, started) = (url.to_owned(), Instant::now());
     let waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' \
                    and datname = current_database()";
