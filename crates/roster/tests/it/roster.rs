@@ -3,7 +3,10 @@
 use std::{
     fmt,
     net::Ipv4Addr,
-    sync::{Arc, LazyLock},
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use axum::body::Body;
@@ -114,9 +117,11 @@ impl Roster {
         Client { roster: self, authorization: None, key: None, organization: None }
     }
 
-    /// Sends any request at all.
+    /// Sends any request at all, each from another address: one that sends wrong keys is told 429 some day.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.face.answer(request, Ipv4Addr::LOCALHOST.into()).await;
+        static SENT: AtomicU32 = AtomicU32::new(0);
+        let from = Ipv4Addr::from_bits(SENT.fetch_add(1, Ordering::Relaxed));
+        let response = self.face.answer(request, from.into()).await;
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.expect("a body in memory").to_bytes();
         let body = serde_json::from_slice(&bytes)
