@@ -14,9 +14,12 @@ pub enum Error {
     /// The user a page was to come after is not there. Ask for the page by its number.
     #[error("there is no such user to go on after")]
     NoSuchCursor,
-    /// More changes are waiting than the store will queue, or another process holds the database. Try again.
+    /// More is waiting than the store will queue, or it waited for too long. Nothing was written. Try again.
     #[error("the database is busy")]
     Busy,
+    /// Another program holds the file of the database. Nothing was written. Try again.
+    #[error("another program holds the database")]
+    Locked,
     /// The disk is full, or failing. Nothing was written; it may work again by itself.
     #[error("the disk does not take the change")]
     Storage(#[source] Box<dyn StdError + Send + Sync>),
@@ -55,7 +58,9 @@ impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode::*;
         match error.sqlite_error_code() {
-            Some(DatabaseBusy | DatabaseLocked) => Error::Busy,
+            // A heavy read that stood in the way of the log.
+            Some(OperationInterrupted) => Error::Busy,
+            Some(DatabaseBusy | DatabaseLocked) => Error::Locked,
             Some(DiskFull | SystemIoFailure | CannotOpen | ReadOnly) => Error::Storage(Box::new(error)),
             _ => Error::Engine(Box::new(error)),
         }

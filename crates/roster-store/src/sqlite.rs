@@ -4,7 +4,9 @@ pub(crate) mod copy;
 mod emails;
 mod freshness;
 mod index;
+mod jobs;
 mod list;
+mod log;
 mod outbox;
 mod place;
 mod profiles;
@@ -17,7 +19,7 @@ mod writer;
 
 use std::{
     collections::HashMap,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, RwLock},
     time::Duration,
 };
@@ -26,12 +28,13 @@ use roster_directory::{
     Change, KeyId, Organization, OrganizationId, Payor, PayorId, Query, Timestamp, User, UserId, key::Key,
 };
 use rusqlite::{OptionalExtension, params};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{Epoch, Error, KeyRecord, Options, Remembered, Selection, rows::user_columns};
 use emails::Waiting;
 use freshness::Freshness;
 use index::Indexer;
+use log::Log;
 use place::OrganizationNumber;
 use readers::Readers;
 use writer::Writer;
@@ -40,7 +43,7 @@ use writer::Writer;
 const HEAVY_READS: usize = 4;
 
 /// How long one more of them waits for its turn before it is told to try again.
-const HEAVY_WAIT: Duration = Duration::from_secs(5);
+const HEAVY_WAIT: Duration = Duration::from_millis(1_800);
 
 /// One SQLite file.
 pub(crate) struct Sqlite {
@@ -49,6 +52,8 @@ pub(crate) struct Sqlite {
     writer: Writer,
     readers: Arc<Readers>,
     freshness: Arc<Freshness>,
+    /// The file of the write-ahead log.
+    log: PathBuf,
     numbers: RwLock<HashMap<OrganizationId, OrganizationNumber>>,
     heavy: Semaphore,
 }
@@ -58,17 +63,21 @@ impl Sqlite {
         let mut connection = schema::open(path)?;
         schema::migrate(&mut connection)?;
         connection.pragma_update(None, "wal_autocheckpoint", options.checkpoint_pages)?;
+        // Bytes the log keeps after it was long and began anew by itself.
+        connection.pragma_update(None, "journal_size_limit", options.wal_limit as i64)?;
 
         let emails = Arc::new(Waiting::default());
         let readers = Arc::new(Readers::new(path.to_owned(), emails.clone()));
         let freshness = Arc::new(Freshness::of(path));
         let (wake, wakes) = std::sync::mpsc::channel();
-        let writer = Writer::start(connection, options, emails, freshness.clone(), wake.clone())?;
+        let log = Log::new(path, readers.clone(), options.wal_limit);
+        let writer = Writer::start(connection, options, emails, freshness.clone(), log, wake.clone())?;
         let indexer = match options.index {
-            true => Some(Indexer::start(wake, wakes, readers.clone(), writer.jobs())?),
+            true => Some(Indexer::start(wake, wakes, readers.clone(), writer.background())?),
             false => None,
         };
-        Ok(Self { indexer, writer, readers, freshness, numbers: RwLock::default(), heavy: Semaphore::new(HEAVY_READS) })
+        let (log, heavy) = (log::beside(path), Semaphore::new(HEAVY_READS));
+        Ok(Self { indexer, writer, readers, freshness, log, numbers: RwLock::default(), heavy })
     }
 
     pub(crate) async fn commit(&self, change: Change) -> Result<Timestamp, Error> {
@@ -79,9 +88,14 @@ impl Sqlite {
         self.freshness.epoch(&self.readers)
     }
 
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        self.epoch()?;
-        if self.writer.is_alive() { Ok(()) } else { Err(Error::Closed) }
+    pub(crate) async fn check(&self) -> Result<(), Error> {
+        self.readers.with(|reader| freshness::epoch(reader.connection()))?;
+        self.writer.check().await
+    }
+
+    /// Bytes the write-ahead log has.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        log::bytes(&self.log)
     }
 
     pub(crate) fn key(&self, id: KeyId) -> Result<Option<KeyRecord>, Error> {
@@ -115,12 +129,15 @@ impl Sqlite {
         if let Some(listing) = self.readers.with(|reader| list::light(reader, number, &query))? {
             return Ok(listing);
         }
-        let permit = tokio::time::timeout(HEAVY_WAIT, self.heavy.acquire()).await.map_err(|_| Error::Busy)?;
+        let deadline = Instant::now() + HEAVY_WAIT;
+        let permit = tokio::time::timeout_at(deadline, self.heavy.acquire()).await.map_err(|_| Error::Busy)?;
         let _permit = permit.map_err(|_| Error::Closed)?;
         let readers = self.readers.clone();
-        tokio::task::spawn_blocking(move || readers.with(|reader| list::heavy(reader, number, &query)))
-            .await
-            .map_err(|_| Error::Closed)?
+        tokio::task::spawn_blocking(move || {
+            readers.with_heavy(deadline.into_std(), |reader| list::heavy(reader, number, &query))
+        })
+        .await
+        .map_err(|_| Error::Closed)?
     }
 
     pub(crate) fn payors_of(&self, organization: OrganizationId, user: UserId) -> Result<Vec<Payor>, Error> {

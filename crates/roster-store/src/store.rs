@@ -5,6 +5,7 @@ use std::{
     path::PathBuf,
     str::FromStr,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use roster_directory::{
@@ -69,6 +70,10 @@ pub struct Options {
     pub batch: usize,
     /// Pages of 4 KiB in the write-ahead log at which SQLite moves them into the database. Fewer: shorter pauses.
     pub checkpoint_pages: u32,
+    /// Bytes of the write-ahead log beyond which reads are held for a moment so that it can begin anew (SQLite).
+    pub wal_limit: u64,
+    /// How long a change may wait to be written before it is refused (SQLite).
+    pub patience: Duration,
     /// E-mails that wait in memory, 40 bytes each, before they go into the index by e-mail (SQLite). The more, the more of
     /// them go onto one page.
     pub waiting_emails: usize,
@@ -80,7 +85,15 @@ impl Default for Options {
     fn default() -> Self {
         // 2048 waiting changes are a tenth of a second's work; 500 pages are between the short pauses of 250 and the
         // speed of 1000 (docs/performance.md).
-        Self { queue: 2_048, batch: 512, checkpoint_pages: 500, waiting_emails: 131_072, index: true }
+        Self {
+            queue: 2_048,
+            batch: 512,
+            checkpoint_pages: 500,
+            wal_limit: 64 << 20,
+            patience: Duration::from_millis(1_800),
+            waiting_emails: 131_072,
+            index: true,
+        }
     }
 }
 
@@ -215,7 +228,18 @@ impl Store {
 
     /// Whether the database can be read and its writer is alive.
     pub async fn check(&self) -> Result<(), Error> {
-        ask!(self, sqlite.check())
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.check().await,
+            Engine::Postgres(postgres) => postgres.check().await,
+        }
+    }
+
+    /// Bytes of SQLite's write-ahead log, as its file is now.
+    pub fn wal_bytes(&self) -> Option<u64> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => Some(sqlite.log_bytes()),
+            Engine::Postgres(_) => None,
+        }
     }
 
     /// The key of this id, with its organization. Revoked and expired ones too.

@@ -174,7 +174,7 @@ impl From<roster_store::Error> for Error {
         match error {
             EmailTaken => Error::EmailTaken,
             NoOrganization | NoSuchCursor => Error::NotFound,
-            Busy | Storage(_) | Away(_) | Closed => Error::Busy(error),
+            Busy | Locked | Storage(_) | Away(_) | Closed => Error::Busy(error),
             Unknown(_) => Error::Unknown(None, error),
             Unusable(_) | Engine(_) => Error::Internal(error),
         }

@@ -116,6 +116,11 @@ pub struct Server {
     #[arg(long, env = "ROSTER_CHECKPOINT_PAGES", default_value_t = 500, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..))]
     pub checkpoint_pages: u32,
+
+    /// Mebibytes of SQLite's log beyond which reads are held for a moment so that it can begin anew
+    #[arg(long, env = "ROSTER_WAL_LIMIT", default_value_t = 64, value_name = "MIB",
+          value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    pub wal_limit: u32,
 }
 
 /// How what is owed is delivered.
@@ -228,6 +233,7 @@ impl Server {
             queue: self.write_queue as usize,
             batch: self.write_batch as usize,
             checkpoint_pages: self.checkpoint_pages,
+            wal_limit: u64::from(self.wal_limit) << 20,
             ..Options::default()
         }
     }

@@ -118,6 +118,9 @@ struct StateLabel {
     state: &'static str,
 }
 
+/// Of a metric that is there or not.
+type NoLabel = [(&'static str, &'static str); 0];
+
 /// Upper edges in seconds: from a cached get to a request that the time limits end.
 const SECONDS: [f64; 12] = [0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 1.0, 10.0];
 
@@ -131,6 +134,8 @@ pub struct Metrics {
     settled: Family<StateLabel, Counter>,
     owed: Family<KindLabel, Gauge<i64, AtomicI64>>,
     oldest: Family<KindLabel, Gauge<i64, AtomicI64>>,
+    /// Not there where the database is not SQLite's.
+    wal: Family<NoLabel, Gauge<i64, AtomicI64>>,
 }
 
 impl Metrics {
@@ -163,9 +168,11 @@ impl Metrics {
             "Since when the oldest of them is owed, in seconds since 1970; 0 if none is",
             oldest.clone(),
         );
+        let wal = Family::<NoLabel, Gauge<i64, AtomicI64>>::default();
+        registry.register("sqlite_wal_bytes", "Bytes of SQLite's write-ahead log, as its file is now", wal.clone());
         // Looked up once: the family's lock is not for every request.
         let seconds = Route::ALL.map(|route| seconds.get_or_create(&RouteLabel { route }).clone());
-        Self { registry, answers, seconds, connections, refused, settled, owed, oldest }
+        Self { registry, answers, seconds, connections, refused, settled, owed, oldest, wal }
     }
 
     /// Counts one answer.
@@ -198,6 +205,11 @@ impl Metrics {
             self.owed.get_or_create(&label).set(of_kind.map_or(0, |backlog| backlog.owed as i64));
             self.oldest.get_or_create(&label).set(of_kind.map_or(0, |backlog| backlog.oldest.as_seconds()));
         }
+    }
+
+    /// Shows how long SQLite's log is.
+    pub fn wal(&self, bytes: u64) {
+        self.wal.get_or_create(&[]).set(bytes as i64);
     }
 
     /// All of it in Prometheus' text format.

@@ -15,18 +15,18 @@ use std::{
         mpsc::{Receiver, RecvTimeoutError, Sender},
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use roster_directory::search::Haystack;
 use rusqlite::{Connection, OptionalExtension, params};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::{
+    jobs::{BackgroundJobs, Work},
     place::OrganizationNumber,
     ranks::{self, Counts},
     readers::{Reader, Readers},
-    writer::Job,
 };
 use crate::Error;
 
@@ -211,7 +211,7 @@ impl Indexer {
         wake: Sender<Wake>,
         wakes: Receiver<Wake>,
         readers: Arc<Readers>,
-        jobs: mpsc::WeakSender<Job>,
+        jobs: BackgroundJobs,
     ) -> Result<Self, Error> {
         let thread = std::thread::Builder::new()
             .name("search-indexer".to_owned())
@@ -242,7 +242,7 @@ impl Drop for Indexer {
 
 struct IndexerThread {
     readers: Arc<Readers>,
-    jobs: mpsc::WeakSender<Job>,
+    jobs: BackgroundJobs,
     /// One number per occurrence in the chunk at hand, trigram above offset. Kept: its pages are dear to come by.
     occurrences: Vec<u64>,
 }
@@ -266,7 +266,7 @@ impl IndexerThread {
     /// A chunk that could not be indexed now is found again by the next patrol.
     fn report(indexed: Result<(), Error>) {
         match indexed {
-            Ok(()) | Err(Error::Closed | Error::Busy) => {}
+            Ok(()) | Err(Error::Closed | Error::Busy | Error::Locked) => {}
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "cannot extend the search index"),
         }
     }
@@ -284,7 +284,7 @@ impl IndexerThread {
             Ok((full, ranks::counted(reader, number)?, finished(reader, number)?))
         })?;
         for chunk in counted..full {
-            let counts = self.readers.with(|reader| ranks::count(reader, number, chunk))?;
+            let counts = self.readers.with_heavy(soon(), |reader| ranks::count(reader, number, chunk))?;
             self.write(Step::Count { number, chunk, counts })?;
         }
         for block in 0..=full / CHUNKS {
@@ -316,7 +316,7 @@ impl IndexerThread {
     fn index_chunk(&mut self, number: OrganizationNumber, key: Key) -> Result<(), Error> {
         // Sorted, they are the postings one after another.
         let occurrences = &mut self.occurrences;
-        self.readers.with(|reader| find_occurrences(reader, number, key.0, occurrences))?;
+        self.readers.with_heavy(soon(), |reader| find_occurrences(reader, number, key.0, occurrences))?;
         occurrences.sort_unstable();
         occurrences.dedup();
         let postings: Vec<Posting> = occurrences
@@ -335,7 +335,7 @@ impl IndexerThread {
         while next <= LAST_TRIGRAM {
             let upto = self.some_trigrams(chunks[0], next)?;
             let mut merged = BTreeMap::<u32, Vec<u8>>::new();
-            self.readers.with(|reader| {
+            self.readers.with_heavy(soon(), |reader| {
                 let sql = "select place, offsets from search_posting where place between ?1 and ?2";
                 let mut statement = reader.prepare(sql)?;
                 for (nth, chunk) in chunks.iter().enumerate() {
@@ -396,11 +396,13 @@ impl IndexerThread {
     }
 
     fn write(&self, step: Step) -> Result<(), Error> {
-        let (asker, answer) = oneshot::channel();
-        let jobs = self.jobs.upgrade().ok_or(Error::Closed)?;
-        jobs.blocking_send(Job::Index(step, asker)).map_err(|_| Error::Closed)?;
-        answer.blocking_recv().map_err(|_| Error::Closed)?
+        self.jobs.ask(Work::Index(step)).map(drop)
     }
+}
+
+/// Until when the indexer waits for its turn to read; what it could not do is found again by the next patrol.
+fn soon() -> Instant {
+    Instant::now() + PATROL
 }
 
 fn find_occurrences(

@@ -213,8 +213,9 @@ impl Sqlite {
 
     pub(crate) async fn backlog(&self, most: u32) -> Result<Vec<Backlog>, Error> {
         let readers = self.readers.clone();
+        let deadline = std::time::Instant::now() + super::HEAVY_WAIT;
         let read = move || {
-            readers.with(|reader| {
+            readers.with_heavy(deadline, |reader| {
                 let sql = "select kind, count(*), min(created_at) from ( \
                            select * from (select kind, created_at from outbox where queue = 'sms' \
                            order by due_at limit ?1) \

@@ -13,7 +13,7 @@ use crate::{
 /// Marks the file as Roster's (SQLite's `application_id`; "ROST" in ASCII).
 const APPLICATION_ID: i32 = 0x524f_5354;
 
-/// How long a process waits for another that is writing to the same file.
+/// How long a process that starts waits for another that holds the file.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 
 const MIGRATIONS: &[Migration] = &[
@@ -32,7 +32,7 @@ const MIGRATIONS: &[Migration] = &[
 pub(super) fn open(path: &Path) -> Result<Connection, Error> {
     make_private(path)
         .map_err(|error| Error::Unusable(format!("cannot open the database file {}: {error}", path.display())))?;
-    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let connection = connect(path, LOCK_WAIT)?;
 
     // The first look into the file.
     let tables = connection.query_row("select count(*) from sqlite_schema", [], |row| row.get::<_, i64>(0));
@@ -50,7 +50,6 @@ pub(super) fn open(path: &Path) -> Result<Connection, Error> {
     connection.pragma_update(None, "cache_size", -8 * 1024)?;
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     connection.pragma_update(None, "synchronous", "full")?;
-    connection.pragma_update(None, "journal_size_limit", 64 << 20)?; // bytes the log keeps after it was long
     let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
     if (mode.as_str(), synchronous) != ("wal", 2) {
         return Err(Error::Unusable(format!(
@@ -62,9 +61,9 @@ pub(super) fn open(path: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
-/// A connection that can only read.
-pub(super) fn open_reader(path: &Path) -> Result<Connection, Error> {
-    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+/// A connection that can only read, and waits so long for whoever holds the whole file.
+pub(super) fn open_reader(path: &Path, wait: Duration) -> Result<Connection, Error> {
+    let connection = connect(path, wait)?;
     connection.pragma_update(None, "query_only", true)?;
     connection.pragma_update(None, "cache_size", -8 * 1024)?; // KiB
     Ok(connection)
@@ -75,7 +74,7 @@ pub(super) fn open_unchanged(path: &Path) -> Result<Connection, Error> {
     if !path.exists() {
         return Err(Error::Unusable(format!("there is no file {}", path.display())));
     }
-    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let connection = connect(path, LOCK_WAIT)?;
     // The first look into the file.
     let ran = connection.prepare(RAN).and_then(|mut ran| ran.query_map([], |row| row.get(0))?.collect());
     let ran: Vec<Vec<u8>> = ran.map_err(|error: rusqlite::Error| match error.sqlite_error_code() {
@@ -92,10 +91,11 @@ pub(super) fn open_unchanged(path: &Path) -> Result<Connection, Error> {
 
 const RAN: &str = "select sha256 from schema_migration order by number";
 
-fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
+fn connect(path: &Path, wait: Duration) -> Result<Connection, Error> {
     // No mutex: a connection is never used by two threads at once. No URI: a path is a path.
-    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(LOCK_WAIT)?;
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(wait)?;
     connection.set_prepared_statement_cache_capacity(64);
     // A statement is prepared once. Without this SQLite prepares it again whenever a parameter that its plan might
     // depend on is bound to another value: that was a third of a list and a quarter of a lone create.

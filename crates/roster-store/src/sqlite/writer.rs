@@ -8,44 +8,30 @@ use std::{
     collections::HashMap,
     sync::{Arc, mpsc::Sender},
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 use roster_directory::{Change, OrganizationId, PayorId, Role, Timestamp, User, Write, phone::PhoneNumber, user::Line};
 use rusqlite::{Connection, params};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::{
     emails::{Emails, Waiting},
     freshness::Freshness,
-    index::{self, Step, Wake},
+    index::{self, Wake},
+    jobs::{BackgroundJobs, Job, Jobs, Outcome, Progress, Stage, Work},
+    log::Log,
     outbox,
     place::{self, OrganizationNumber},
 };
 use crate::{Error, Options};
 
-/// Something to be written, and whom to tell.
-pub(super) enum Job {
-    Change(Box<Change>, oneshot::Sender<Result<Timestamp, Error>>),
-    Index(Step, oneshot::Sender<Result<(), Error>>),
-    Outbox(outbox::Task, oneshot::Sender<Result<(), Error>>),
-}
+/// How long the writer waits for a lock before it looks whose time is over.
+pub(super) const LOCK_WAIT: Duration = Duration::from_millis(100);
 
-/// What became of a job, before it is known whether the commit will hold.
-type Outcome = Result<Timestamp, Error>;
-
-impl Job {
-    fn answer(self, outcome: Outcome) {
-        // Whoever asked may have gone away; what was written stays written.
-        match self {
-            Job::Change(_, asker) => drop(asker.send(outcome)),
-            Job::Index(_, asker) | Job::Outbox(_, asker) => drop(asker.send(outcome.map(drop))),
-        }
-    }
-}
-
-/// The way in: a bounded queue, and the thread behind it.
+/// The way in, and the thread behind it.
 pub(super) struct Writer {
-    jobs: Option<mpsc::Sender<Job>>,
+    jobs: Option<Jobs>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -55,45 +41,45 @@ impl Writer {
         options: &Options,
         emails: Arc<Waiting>,
         freshness: Arc<Freshness>,
+        log: Log,
         wake: Sender<Wake>,
     ) -> Result<Self, Error> {
+        connection.busy_timeout(LOCK_WAIT)?;
         let (jobs, queue) = mpsc::channel(options.queue.max(1));
         let batch_limit = options.batch.max(1);
         let emails = Emails::new(emails, options.waiting_emails);
+        let progress = Arc::<Progress>::default();
+        let jobs = Jobs::new(jobs, progress.clone(), options.patience);
+        let numbers = HashMap::new();
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || {
-                WriterThread { connection, emails, freshness, wake, batch_limit, numbers: HashMap::new() }.run(queue)
+                WriterThread { connection, emails, freshness, log, wake, progress, batch_limit, numbers }.run(queue)
             })
             .map_err(|error| Error::Unusable(format!("cannot start the writer thread: {error}")))?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
 
-    /// A way in that does not keep the writer running.
-    pub(super) fn jobs(&self) -> mpsc::WeakSender<Job> {
-        self.jobs.as_ref().expect("taken only by drop").downgrade()
+    fn jobs(&self) -> &Jobs {
+        self.jobs.as_ref().expect("taken only by drop")
     }
 
-    pub(super) fn is_alive(&self) -> bool {
-        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    /// A way in that does not keep the writer running.
+    pub(super) fn background(&self) -> BackgroundJobs {
+        self.jobs().downgrade()
+    }
+
+    /// Whether it could write now.
+    pub(super) async fn check(&self) -> Result<(), Error> {
+        self.jobs().check().await
     }
 
     pub(super) async fn commit(&self, change: Change) -> Result<Timestamp, Error> {
-        self.send(|asker| Job::Change(Box::new(change), asker)).await
+        self.jobs().ask(Work::Change(Box::new(change))).await
     }
 
     pub(super) async fn do_task(&self, task: outbox::Task) -> Result<(), Error> {
-        self.send(|asker| Job::Outbox(task, asker)).await
-    }
-
-    async fn send<T>(&self, job: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Job) -> Result<T, Error> {
-        let (asker, answer) = oneshot::channel();
-        let jobs = self.jobs.as_ref().expect("taken only by drop");
-        jobs.try_send(job(asker)).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => Error::Busy,
-            mpsc::error::TrySendError::Closed(_) => Error::Closed,
-        })?;
-        answer.await.map_err(|_| Error::Closed)?
+        self.jobs().ask(Work::Outbox(task)).await.map(drop)
     }
 }
 
@@ -113,7 +99,9 @@ struct WriterThread {
     connection: Connection,
     emails: Emails,
     freshness: Arc<Freshness>,
+    log: Log,
     wake: Sender<Wake>,
+    progress: Arc<Progress>,
     batch_limit: usize,
     numbers: HashMap<OrganizationId, OrganizationNumber>,
 }
@@ -122,7 +110,11 @@ impl WriterThread {
     fn run(mut self, mut queue: mpsc::Receiver<Job>) {
         let mut batch = Vec::new();
         let mut outcomes = Vec::new();
-        while let Some(first) = queue.blocking_recv() {
+        while let Some(first) = self.next(&mut queue) {
+            if first.is_over(Instant::now()) {
+                first.answer(Err(Error::Busy));
+                continue;
+            }
             batch.push(first);
             match self.write(&mut batch, &mut outcomes, Some(&mut queue)) {
                 Ok(()) => {
@@ -133,31 +125,66 @@ impl WriterThread {
                         );
                     }
                     batch.drain(..).zip(outcomes.drain(..)).for_each(|(job, outcome)| job.answer(outcome));
+                    self.log.committed(&self.connection);
                 }
-                Err(Sunk::Unbegun) => batch.drain(..).for_each(|job| job.answer(Err(Error::Busy))),
+                // Each was answered when its time was over. It is not known that the lock is gone.
+                Err(Sunk::Unbegun) => continue,
                 Err(Sunk::By(error)) if batch.len() == 1 => {
                     batch.drain(..).for_each(drop_answered(error));
                 }
                 Err(Sunk::By(_)) => {
                     for job in std::mem::take(&mut batch) {
+                        job.put_back();
                         self.write_alone(job);
                     }
                 }
             }
             outcomes.clear();
+            self.progress.is(Stage::Idle);
         }
+    }
+
+    /// The next job; `None` when there will be none. Meanwhile the log is begun anew, if it is time for that.
+    fn next(&mut self, queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
+        while self.log.is_draining() {
+            match queue.try_recv() {
+                Ok(job) => return Some(job),
+                Err(mpsc::error::TryRecvError::Disconnected) => return None,
+                Err(mpsc::error::TryRecvError::Empty) => self.log.drain(&self.connection),
+            }
+        }
+        queue.blocking_recv()
     }
 
     fn write_alone(&mut self, job: Job) {
         let mut batch = vec![job];
         let mut outcomes = Vec::new();
         let written = self.write(&mut batch, &mut outcomes, None);
-        let job = batch.pop().expect("write adds only from a queue");
+        // It was answered already if the transaction never began.
+        let Some(job) = batch.pop() else { return };
         job.answer(match written {
             Ok(()) => outcomes.pop().expect("write answers every job"),
-            Err(Sunk::Unbegun) => Err(Error::Busy),
+            Err(Sunk::Unbegun) => Err(Error::Locked),
             Err(Sunk::By(error)) => Err(error),
         });
+    }
+
+    /// Begins a transaction. As long as something else holds the lock, whoever's time is over is told so.
+    fn begin(&mut self, batch: &mut Vec<Job>) -> Result<(), Sunk> {
+        loop {
+            match self.execute("begin immediate") {
+                Ok(()) => return Ok(()),
+                Err(Error::Locked) => {
+                    self.progress.is(Stage::Locked);
+                    let now = Instant::now();
+                    batch.extract_if(.., |job| job.is_over(now)).for_each(|job| job.answer(Err(Error::Locked)));
+                    if batch.is_empty() {
+                        return Err(Sunk::Unbegun);
+                    }
+                }
+                Err(error) => return Err(Sunk::By(error)),
+            }
+        }
     }
 
     /// Writes a batch in one transaction: all its changes but those refused are on disk, or none is.
@@ -169,17 +196,18 @@ impl WriterThread {
         outcomes: &mut Vec<Outcome>,
         mut queue: Option<&mut mpsc::Receiver<Job>>,
     ) -> Result<(), Sunk> {
-        match self.execute("begin immediate") {
-            Ok(()) => {}
-            Err(Error::Busy) => return Err(Sunk::Unbegun),
-            Err(error) => return Err(Sunk::By(error)),
-        }
+        self.begin(batch)?;
+        self.progress.is(Stage::Writing);
         let written = (|| {
             self.emails.begin(&self.connection)?;
             let mut touched = HashMap::new();
             loop {
+                let now = Instant::now();
                 for job in &mut batch[outcomes.len()..] {
-                    outcomes.push(self.apply(job, &mut touched)?);
+                    outcomes.push(match job.take(now) {
+                        true => self.apply(&mut job.work, &mut touched)?,
+                        false => Err(Error::Busy), // whoever asked was told so
+                    });
                 }
                 let room = self.batch_limit.saturating_sub(batch.len());
                 let before = batch.len();
@@ -225,15 +253,15 @@ impl WriterThread {
         Ok(())
     }
 
-    /// Applies one job. The inner result is its answer, if the commit holds; the outer error sinks the batch.
-    fn apply(&mut self, job: &mut Job, touched: &mut HashMap<OrganizationId, Tenant>) -> Result<Outcome, Error> {
-        let change = match job {
-            Job::Change(change, _) => change,
-            Job::Index(step, _) => {
+    /// Does one job. The inner result is its answer, if the commit holds; the outer error sinks the batch.
+    fn apply(&mut self, work: &mut Work, touched: &mut HashMap<OrganizationId, Tenant>) -> Result<Outcome, Error> {
+        let change = match work {
+            Work::Change(change) => change,
+            Work::Index(step) => {
                 index::take(&self.connection, step)?;
                 return Ok(Ok(Timestamp::from_millis(0)));
             }
-            Job::Outbox(task, _) => {
+            Work::Outbox(task) => {
                 task(&self.connection)?;
                 return Ok(Ok(Timestamp::from_millis(0)));
             }
@@ -267,7 +295,7 @@ impl WriterThread {
 
 /// Why a batch was not written.
 enum Sunk {
-    /// Another process held the database for too long; nothing was tried.
+    /// Something else held the database until the time of all was over; they were told so.
     Unbegun,
     /// One of its changes, or the commit, failed.
     By(Error),

@@ -59,6 +59,7 @@ impl Serve {
     async fn serve(self, store: Store, tls: Option<TlsAcceptor>) -> anyhow::Result<()> {
         let config = self.server;
         let metrics = Arc::new(Metrics::new());
+        let measured = store.clone();
         let app = Arc::new(App::new(store.clone(), Clock::System, Ids::random()));
         let delivery = Delivery::new(app.clone(), self.deliveries.clone(), metrics.clone())?;
         // Both addresses are taken before anything is printed that promises them.
@@ -104,6 +105,7 @@ impl Serve {
                 let unmetered = Arc::new(Metrics::new());
                 let limits = Limits { connections: 16, ..limits };
                 let handler = move |request: Request<Body>, _| {
+                    measured.wal_bytes().inspect(|bytes| metrics.wal(*bytes));
                     let answer = metrics_answer(request.uri().path(), &metrics);
                     async move { answer }
                 };

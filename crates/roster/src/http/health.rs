@@ -8,7 +8,7 @@ use roster_store::{chain, outbox::Backlog};
 use serde::Serialize;
 
 use super::{AppState, Shared, api::json, plain_json};
-use crate::app::COUNTED;
+use crate::app::{COUNTED, Error};
 
 /// `GET /healthz`: the process answers.
 pub(crate) async fn live() -> Response<Body> {
@@ -32,8 +32,16 @@ pub(crate) async fn ready(State(shared): AppState) -> Response<Body> {
         }
         Err(error) => {
             tracing::warn!(error = %chain(&error), "not ready");
-            plain_json(StatusCode::SERVICE_UNAVAILABLE, br#"{"status":"the database does not answer"}"#)
+            plain_json(StatusCode::SERVICE_UNAVAILABLE, obstacle(&error))
         }
+    }
+}
+
+fn obstacle(error: &Error) -> &'static [u8] {
+    match error {
+        Error::Busy(roster_store::Error::Locked) => br#"{"status":"another program holds the database"}"#,
+        Error::Busy(roster_store::Error::Storage(_)) => br#"{"status":"the disk does not take changes"}"#,
+        _ => br#"{"status":"the database does not answer"}"#,
     }
 }
 
