@@ -49,6 +49,8 @@ pub(crate) struct Postgres {
     freshness: Freshness,
     /// Connections that heavy queries may hold, half of all: the other half is for what must be answered at once.
     heavy: Semaphore,
+    /// See [`Options`].
+    horizon_wait: Duration,
 }
 
 impl Postgres {
@@ -57,7 +59,8 @@ impl Postgres {
         lender.lend(Instant::now() + schema::PATIENCE, async |client| schema::migrate(client).await).await?;
         let writer = Writer::start(&lender, options)?;
         let freshness = Freshness::start(lender.clone());
-        Ok(Self { lender, writer, freshness, heavy: Semaphore::new(url.pool_size() / 2) })
+        let (heavy, horizon_wait) = (Semaphore::new(url.pool_size() / 2), options.horizon_wait);
+        Ok(Self { lender, writer, freshness, heavy, horizon_wait })
     }
 
     pub(crate) async fn commit(&self, change: Change) -> Result<Timestamp, Error> {
@@ -102,7 +105,7 @@ impl Postgres {
         organization: OrganizationId,
         query: &Query,
     ) -> Result<Selection, Error> {
-        let mut attempts = Attempts::until(Instant::now() + limit);
+        let mut attempts = Attempts::until(Instant::now() + limit.max(self.horizon_wait));
         let mut below = None;
         loop {
             let list = async |client: &mut ClientWrapper| list::list(client, organization, query, below).await;
@@ -110,7 +113,7 @@ impl Postgres {
                 Ok(Page { selection, ends_beyond: None, .. }) => return Ok(selection),
                 Ok(Page { selection, .. }) if below.is_some() => return Ok(selection),
                 Ok(Page { ends_beyond: Some(last), is_full, .. }) => {
-                    let deadline = attempts.deadline.min(Instant::now() + QUERY_DEADLINE);
+                    let deadline = attempts.deadline.min(Instant::now() + self.horizon_wait);
                     self.writer.horizon().has_passed(last, deadline).await.map(|horizon| (horizon, is_full))
                 }
                 Err(trouble) => Err(trouble),

@@ -74,6 +74,9 @@ pub struct Options {
     pub wal_limit: u64,
     /// How long a change may wait to be written before it is refused (SQLite).
     pub patience: Duration,
+    /// How long a list in creation order may wait for other processes that write (PostgreSQL). One of them that was killed
+    /// is waited for for five seconds.
+    pub horizon_wait: Duration,
     /// E-mails that wait in memory, 40 bytes each, before they go into the index by e-mail (SQLite). The more, the more of
     /// them go onto one page.
     pub waiting_emails: usize,
@@ -91,6 +94,7 @@ impl Default for Options {
             checkpoint_pages: 500,
             wal_limit: 64 << 20,
             patience: Duration::from_millis(1_800),
+            horizon_wait: Duration::from_millis(1_800),
             waiting_emails: 131_072,
             index: true,
         }

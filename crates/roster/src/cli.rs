@@ -18,6 +18,7 @@ use std::{
     fmt,
     io::{self, Write},
     str::FromStr,
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -98,8 +99,15 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         command => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             // A command is over soon: it leaves the search index to the server. One that writes much wants large commits.
-            let options =
-                Options { index: false, queue: 4_096, batch: 2_048, checkpoint_pages: 10_000, ..Options::default() };
+            // And nobody waits for it who cannot wait until a process that was killed is known to be dead.
+            let options = Options {
+                index: false,
+                queue: 4_096,
+                batch: 2_048,
+                checkpoint_pages: 10_000,
+                horizon_wait: Duration::from_secs(8),
+                ..Options::default()
+            };
             runtime.block_on(async {
                 let store = Store::open(&location, &options).await;
                 let store = store.with_context(|| format!("cannot use the database {location}"))?;

@@ -214,14 +214,14 @@ impl Lane {
         let (late, mut jobs): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.deadline <= now);
         tell_all(late, Error::Busy);
         let Some(deadline) = jobs.iter().map(|job| job.deadline).min() else { return };
-        // Two processes that take the same e-mails one after the other wait for each other once, and not in a circle.
-        jobs.sort_by_cached_key(email_key);
         let at: Vec<Timestamp> = jobs.iter().map(|job| job.change.audit.at).collect();
         let (places, held) = match self.horizon.hold(&at, deadline).await {
             Ok(held) => held,
             Err(error) => return tell_all(jobs, error),
         };
         jobs.iter_mut().zip(places).for_each(|(job, place)| job.place = place);
+        // Two processes that take the same e-mails one after the other wait for each other once, and not in a circle.
+        jobs.sort_by_cached_key(email_key);
         let mut attempts = Attempts::until(deadline);
         let mut may_end_later = false;
         match self.add(&jobs, &mut attempts).await {

@@ -115,10 +115,10 @@ impl Serve {
         };
         let told_to_stop = async {
             signals.next().await;
-            tracing::info!("stopping: what arrives is answered, and clients are told to go elsewhere");
             face.start_draining();
             stop.send_replace(true);
             listeners_stop.leave();
+            tracing::info!("stopping: what arrives is answered, and clients are told to go elsewhere");
             tokio::select! {
                 () = tokio::time::sleep(config.drain_delay) => {}
                 () = signals.next() => return,

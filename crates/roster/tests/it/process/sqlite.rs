@@ -1,5 +1,8 @@
 //! Databases that cannot be used, each refused in one clear line; and one that two processes use at once.
 
+mod locked;
+mod wal;
+
 use insta::assert_snapshot;
 use rusqlite::Connection;
 

@@ -55,7 +55,7 @@ fn the_log_is_bounded_while_searches_overlap() {
     });
     assert!(longest <= MOST, "{longest} bytes");
 
-    let scraped = super::metrics::scrape(metrics);
+    let scraped = crate::process::metrics::scrape(metrics);
     let line = format!("\nroster_sqlite_wal_bytes {}\n", log.metadata().expect("a log").len());
     assert!(scraped.contains(&line), "{line} in {scraped}");
 }
