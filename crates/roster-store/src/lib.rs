@@ -4,6 +4,7 @@
 
 pub mod dial;
 mod error;
+mod fair;
 mod migration;
 pub mod outbox;
 mod rows;

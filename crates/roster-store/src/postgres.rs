@@ -22,10 +22,10 @@ use deadpool_postgres::ClientWrapper;
 use roster_directory::{
     Change, KeyId, Organization, OrganizationId, Payor, PayorId, Query, Timestamp, User, UserId, key::Key,
 };
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::time::Instant;
 use tokio_postgres::{Row, types::ToSql};
 
-use crate::{Epoch, Error, KeyRecord, Options, Remembered, Selection, rows::user_columns};
+use crate::{Epoch, Error, KeyRecord, Options, Remembered, Selection, fair::Fair, rows::user_columns};
 use attempts::Attempts;
 use connect::Url;
 use freshness::Freshness;
@@ -48,7 +48,7 @@ pub(crate) struct Postgres {
     writer: Writer,
     freshness: Freshness,
     /// Connections that heavy queries may hold, half of all: the other half is for what must be answered at once.
-    heavy: Semaphore,
+    heavy: Fair,
     /// See [`Options`].
     horizon_wait: Duration,
 }
@@ -59,7 +59,7 @@ impl Postgres {
         lender.lend(Instant::now() + schema::PATIENCE, async |client| schema::migrate(client).await).await?;
         let writer = Writer::start(&lender, options)?;
         let freshness = Freshness::start(lender.clone());
-        let (heavy, horizon_wait) = (Semaphore::new(url.pool_size() / 2), options.horizon_wait);
+        let (heavy, horizon_wait) = (Fair::new(url.pool_size() / 2), options.horizon_wait);
         Ok(Self { lender, writer, freshness, heavy, horizon_wait })
     }
 
@@ -93,9 +93,10 @@ impl Postgres {
         if query.search.is_empty() && query.offset() <= HEAVY_OFFSET {
             return self.list_within(QUERY_DEADLINE, organization, query).await;
         }
-        let permit = tokio::time::timeout(QUERY_DEADLINE, self.heavy.acquire()).await.map_err(|_| Error::Busy)?;
+        let place = tokio::time::timeout(QUERY_DEADLINE, self.heavy.place(organization)).await;
+        let place = place.map_err(|_| Error::Busy)?;
         let listing = self.list_within(HEAVY_DEADLINE, organization, query).await;
-        drop(permit);
+        drop(place);
         listing
     }
 

@@ -1,6 +1,7 @@
 //! The embedded engine: one writer that batches, readers that never wait for it.
 
 pub(crate) mod copy;
+mod asker;
 mod emails;
 mod freshness;
 mod index;
@@ -28,9 +29,10 @@ use roster_directory::{
     Change, KeyId, Organization, OrganizationId, Payor, PayorId, Query, Timestamp, User, UserId, key::Key,
 };
 use rusqlite::{OptionalExtension, params};
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::time::Instant;
 
-use crate::{Epoch, Error, KeyRecord, Options, Remembered, Selection, rows::user_columns};
+use crate::{Epoch, Error, KeyRecord, Options, Remembered, Selection, fair::Fair, rows::user_columns};
+use asker::Asker;
 use emails::Waiting;
 use freshness::Freshness;
 use index::Indexer;
@@ -55,7 +57,7 @@ pub(crate) struct Sqlite {
     /// The file of the write-ahead log.
     log: PathBuf,
     numbers: RwLock<HashMap<OrganizationId, OrganizationNumber>>,
-    heavy: Semaphore,
+    heavy: Fair,
 }
 
 impl Sqlite {
@@ -76,7 +78,7 @@ impl Sqlite {
             true => Some(Indexer::start(wake, wakes, readers.clone(), writer.background())?),
             false => None,
         };
-        let (log, heavy) = (log::beside(path), Semaphore::new(HEAVY_READS));
+        let (log, heavy) = (log::beside(path), Fair::new(HEAVY_READS));
         Ok(Self { indexer, writer, readers, freshness, log, numbers: RwLock::default(), heavy })
     }
 
@@ -130,14 +132,19 @@ impl Sqlite {
             return Ok(listing);
         }
         let deadline = Instant::now() + HEAVY_WAIT;
-        let permit = tokio::time::timeout_at(deadline, self.heavy.acquire()).await.map_err(|_| Error::Busy)?;
-        let _permit = permit.map_err(|_| Error::Closed)?;
+        let place = tokio::time::timeout_at(deadline, self.heavy.place(organization)).await;
+        let place = place.map_err(|_| Error::Busy)?;
         let readers = self.readers.clone();
-        tokio::task::spawn_blocking(move || {
-            readers.with_heavy(deadline.into_std(), |reader| list::heavy(reader, number, &query))
-        })
-        .await
-        .map_err(|_| Error::Closed)?
+        // Dropped when the client goes: then nobody needs the answer, and somebody else the place.
+        let asker = Asker::default();
+        let asked = asker.asked();
+        let answer = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            readers.with_heavy(deadline.into_std(), |reader| {
+                asked.unless_gone(reader, |reader| list::heavy(reader, number, &query))
+            })
+        });
+        answer.await.map_err(|_| Error::Closed)?
     }
 
     pub(crate) fn payors_of(&self, organization: OrganizationId, user: UserId) -> Result<Vec<Payor>, Error> {

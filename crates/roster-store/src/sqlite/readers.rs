@@ -259,6 +259,11 @@ impl Reader {
         &self.connection
     }
 
+    /// What ends its statement from another thread.
+    pub(super) fn interrupt(&self) -> Arc<InterruptHandle> {
+        self.interrupt.clone()
+    }
+
     /// What all connections keep.
     pub(super) fn profiles(&self) -> &Profiles {
         &self.profiles
