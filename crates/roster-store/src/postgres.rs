@@ -18,7 +18,7 @@ mod writer;
 
 use std::time::Duration;
 
-use deadpool_postgres::ClientWrapper;
+use deadpool_postgres::{ClientWrapper, PoolError};
 use roster_directory::{
     Change, KeyId, Organization, OrganizationId, Payor, PayorId, Query, Timestamp, User, UserId, key::Key,
 };
@@ -29,7 +29,7 @@ use crate::{Epoch, Error, KeyRecord, Options, Remembered, Selection, fair::Fair,
 use attempts::Attempts;
 use connect::Url;
 use freshness::Freshness;
-use lending::Lender;
+use lending::{Lender, Trouble};
 use list::Page;
 use writer::Writer;
 
@@ -38,6 +38,10 @@ const QUERY_DEADLINE: Duration = Duration::from_millis(1_800);
 
 /// The same for a query that may read many rows.
 const HEAVY_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long a start asks servers that are silent: on a machine that boots everything is slow, and ending would only make
+/// whoever starts processes start another.
+const START_WAIT: Duration = Duration::from_secs(5);
 
 /// Rows that a page may leave out before reading it is heavy.
 const HEAVY_OFFSET: u64 = 10_000;
@@ -56,7 +60,14 @@ pub(crate) struct Postgres {
 impl Postgres {
     pub(crate) async fn open(url: &Url, options: &Options) -> Result<Self, Error> {
         let lender = url.lender()?;
-        lender.lend(Instant::now() + schema::PATIENCE, async |client| schema::migrate(client).await).await?;
+        let given_up = Instant::now() + START_WAIT;
+        loop {
+            let deadline = Instant::now() + schema::PATIENCE;
+            match lender.lend(deadline, async |client| schema::migrate(client).await).await {
+                Err(Trouble::NoConnection(PoolError::Timeout(_))) if Instant::now() < given_up => {}
+                migrated => break migrated?,
+            }
+        }
         let writer = Writer::start(&lender, options)?;
         let freshness = Freshness::start(lender.clone());
         let (heavy, horizon_wait) = (Fair::new(url.pool_size() / 2), options.horizon_wait);

@@ -1,7 +1,7 @@
 //! The embedded engine: one writer that batches, readers that never wait for it.
 
-pub(crate) mod copy;
 mod asker;
+pub(crate) mod copy;
 mod emails;
 mod freshness;
 mod index;

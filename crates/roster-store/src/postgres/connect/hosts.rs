@@ -1,4 +1,4 @@
-//! Several hosts, of which one takes changes: each is asked for so long, beginning with the one that answered last.
+//! Several hosts, of which one takes changes: the one that answered last is asked first, and the others soon after it.
 
 use std::{
     net::SocketAddr,
@@ -7,14 +7,12 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
-use tokio::{net::lookup_host, task::JoinHandle, time::timeout};
+use tokio::{net::lookup_host, task::JoinHandle};
 use tokio_postgres::{Client, Config, Connection, Socket, config::Host, tls::MakeTlsConnect};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::CONNECT_WAIT;
 use crate::dial;
 
 /// How many hosts a configuration names; `None` if the driver would not take them.
@@ -32,15 +30,12 @@ pub(super) struct Hosts {
     each: Arc<[Config]>,
     last: Arc<AtomicUsize>,
     tls: MakeRustlsConnect,
-    /// For one host.
-    wait: Duration,
 }
 
 impl Hosts {
     pub(super) fn of(config: &Config, tls: MakeRustlsConnect) -> Self {
-        let hosts = count(config).unwrap_or_default();
-        let each = (0..hosts).map(|host| only(config, host)).collect();
-        Self { each, last: Arc::default(), tls, wait: CONNECT_WAIT / u32::try_from(hosts.max(1)).unwrap_or(u32::MAX) }
+        let each = (0..count(config).unwrap_or_default()).map(|host| only(config, host)).collect();
+        Self { each, last: Arc::default(), tls }
     }
 }
 
@@ -50,29 +45,26 @@ type Connected = Result<(Client, JoinHandle<()>), tokio_postgres::Error>;
 
 impl deadpool_postgres::Connect for Hosts {
     fn connect(&self, _: &Config) -> Pin<Box<dyn Future<Output = Connected> + Send>> {
-        let (each, last, tls, wait) = (self.each.clone(), self.last.clone(), self.tls.clone(), self.wait);
+        let (each, last, tls) = (self.each.clone(), self.last.clone(), self.tls.clone());
         Box::pin(async move {
             let first = last.load(Ordering::Relaxed);
-            let mut failed = None;
-            for host in (first..each.len()).chain(0..first) {
-                match timeout(wait, connect(&each[host], &tls)).await {
-                    Ok(Ok((client, connection))) => {
-                        last.store(host, Ordering::Relaxed);
-                        let task = tokio::spawn(async move {
-                            if let Err(error) = connection.await {
-                                tracing::debug!(error = %error, "a connection to the database ended");
-                            }
-                        });
-                        return Ok((client, task));
-                    }
-                    Ok(Err(error)) => failed = Some(error),
-                    Err(_) => {}
+            let attempts = (first..each.len()).chain(0..first).map(|host| {
+                let (each, tls) = (&each, &tls);
+                async move { connect(&each[host], tls).await.map(|session| (host, session)) }
+            });
+            // The pool's own time limit ends attempts that nobody answers. There is a host, or there were no URL.
+            match dial::first_to_succeed(attempts).await {
+                Ok((host, (client, connection))) => {
+                    last.store(host, Ordering::Relaxed);
+                    let task = tokio::spawn(async move {
+                        if let Err(error) = connection.await {
+                            tracing::debug!(error = %error, "a connection to the database ended");
+                        }
+                    });
+                    Ok((client, task))
                 }
-            }
-            match failed {
-                Some(error) => Err(error),
-                // None said anything; the pool's own time limit, which is due, says so.
-                None => std::future::pending().await,
+                Err(Some(error)) => Err(error),
+                Err(None) => std::future::pending().await,
             }
         })
     }
@@ -167,7 +159,7 @@ mod tests {
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpListener,
-        time::Duration,
+        time::{Duration, timeout},
     };
 
     use super::{super::tls, *};
