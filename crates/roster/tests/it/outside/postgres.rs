@@ -28,7 +28,7 @@ fn the_whole_suite_passes_on_postgresql() {
     let output = Command::new(this)
         .env(CLUSTER, cluster.url())
         // What needs other programs is not about the engine; what is about SQLite's file has no counterpart.
-        .args(["--skip", "outside::", "--skip", "sqlite", "--skip", "tidy", "--test-threads", "4"])
+        .args(["--skip", "outside::", "--skip", "sqlite", "--skip", "tidy", "--test-threads", "3"])
         .output()
         .expect("the test binary starts");
     let said = String::from_utf8_lossy(&output.stdout);
