@@ -22,7 +22,7 @@ fn is_base36(text: &[u8]) -> bool {
 }
 
 macro_rules! id_type {
-    ($(#[$doc:meta])* $name:ident, $len:literal, $well_formed:expr) => {
+    ($(#[$doc:meta])* $name:ident, $form:expr, $len:literal, $well_formed:expr) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name([u8; $len]);
@@ -57,19 +57,19 @@ macro_rules! id_type {
             type Err = Malformed;
 
             fn from_str(text: &str) -> Result<Self, Malformed> {
-                Self::parse(text).ok_or(Malformed(stringify!($name)))
+                Self::parse(text).ok_or(Malformed($form))
             }
         }
     };
 }
 
-/// A text that is no id of the kind asked for.
+/// A text that is no id of the kind asked for. It knows how one reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Malformed(&'static str);
 
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not a well-formed {}", self.0)
+        write!(f, "such an id is {}", self.0)
     }
 }
 
@@ -90,7 +90,7 @@ macro_rules! dated_id {
             ///
             #[doc = concat!("`", $prefix, "`, the ten digits of the unix second it was made in, `_`, and nine of `[a-z0-9]`:")]
             /// two that say when within the second, and seven at random.
-            $name, 24, |id| id.starts_with($prefix.as_bytes())
+            $name, concat!($prefix, ", ten digits, _ and nine of a-z and 0-9"), 24, |id| id.starts_with($prefix.as_bytes())
                 && id[4..14].iter().all(u8::is_ascii_digit)
                 && id[14] == b'_'
                 && is_base36(&id[15..])
@@ -126,7 +126,11 @@ dated_id!(
 
 macro_rules! random_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
-        id_type!($(#[$doc])* $name, 16, |id| id.starts_with($prefix.as_bytes()) && is_base36(&id[4..]));
+        id_type!(
+            $(#[$doc])*
+            $name, concat!($prefix, " and twelve of a-z and 0-9"), 16,
+            |id| id.starts_with($prefix.as_bytes()) && is_base36(&id[4..])
+        );
 
         impl $name {
             /// Makes an id of 128 bits of `entropy`, of which 62 are kept.
@@ -165,7 +169,7 @@ id_type!(
     /// `evt_`, the twelve characters of the organization's id, `_`, and twelve digits.
     ///
     /// The digits are the event's number in the organization's feed, from 1. So it is at once what an event is known by and where the feed goes on after it.
-    EventId, 29, |id| id.starts_with(b"evt_")
+    EventId, "evt_, twelve of a-z and 0-9, _ and twelve digits", 29, |id| id.starts_with(b"evt_")
         && is_base36(&id[4..16])
         && id[16] == b'_'
         && id[17..].iter().all(u8::is_ascii_digit)

@@ -40,5 +40,5 @@ fn an_event_of_another_organization_is_none_to_go_on_from() {
     let complaint = binary.complaint(["event", "list", "--org", &other, "--cursor", &event]);
     assert_eq!(complaint, format!("1: roster: the organization has no event {event}"));
     let complaint = binary.complaint(["event", "list", "--org", &org, "--cursor", "evt_1"]);
-    assert_snapshot!(complaint.lines().next().expect("a line"), @"2: error: invalid value 'evt_1' for '--cursor <ID>': not a well-formed EventId");
+    assert_snapshot!(complaint.lines().next().expect("a line"), @"2: error: invalid value 'evt_1' for '--cursor <ID>': such an id is evt_, twelve of a-z and 0-9, _ and twelve digits");
 }
