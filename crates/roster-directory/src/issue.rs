@@ -123,4 +123,14 @@ impl Issue {
     pub fn email_taken() -> Self {
         Flaw::new(Code::Custom, "Email is already in use").at(["email"])
     }
+
+    /// Another of its kind in the organization has the name already.
+    pub fn name_taken() -> Self {
+        Flaw::new(Code::Custom, "Name is already in use").at(["name"])
+    }
+
+    /// The caregiver is no user of the organization.
+    pub fn no_caregiver() -> Self {
+        Flaw::new(Code::Custom, "The organization has no such user").at(["caregiverId"])
+    }
 }

@@ -7,6 +7,13 @@ text_type!(
     PayorName, 200, line
 );
 
+impl PayorName {
+    /// Whether a person would take both for one name: they differ in case at most. An organization has each name once.
+    pub fn is_taken_by(&self, other: &str) -> bool {
+        crate::search::fold::is_same_but_for_case(self.as_str(), other)
+    }
+}
+
 /// One payor of an organization.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payor {

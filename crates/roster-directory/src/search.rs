@@ -4,7 +4,7 @@
 //! e-mail, or in the digits of the phone, or be the publicId. Both sides are folded first (`fold.rs`). `%` and `_` are
 //! ordinary characters. A term written like a phone number (`(415)`, `555-0123`) is also looked for by its digits alone.
 
-mod fold;
+pub(crate) mod fold;
 
 use crate::{Flaw, User, UserId, phone::PhoneNumber, text, user::Email};
 use fold::fold_into;

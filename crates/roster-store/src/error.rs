@@ -8,6 +8,9 @@ pub enum Error {
     /// Somebody in the organization has this e-mail already. Nothing was written.
     #[error("the e-mail belongs to another user of the organization")]
     EmailTaken,
+    /// Another payor of the organization has this name already, in whatever case. Nothing was written.
+    #[error("the name belongs to another payor of the organization")]
+    NameTaken,
     /// There is no such organization.
     #[error("there is no such organization")]
     NoOrganization,

@@ -110,6 +110,9 @@ pub enum Error {
     /// Another user of the organization has the e-mail.
     #[error("the e-mail is already in use in the organization")]
     EmailTaken,
+    /// Another of its kind in the organization has the name.
+    #[error("the name is already in use in the organization")]
+    NameTaken,
     /// The organization has as many webhooks as it may have.
     #[error("an organization may have {} webhooks", roster_directory::webhook::MOST)]
     TooManyWebhooks,
@@ -173,6 +176,7 @@ impl From<roster_store::Error> for Error {
         use roster_store::Error::*;
         match error {
             EmailTaken => Error::EmailTaken,
+            NameTaken => Error::NameTaken,
             NoOrganization | NoSuchCursor => Error::NotFound,
             Busy | Locked | Storage(_) | Away(_) | Closed => Error::Busy(error),
             Unknown(_) => Error::Unknown(None, error),

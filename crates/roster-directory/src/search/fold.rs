@@ -36,6 +36,15 @@ pub(super) fn fold_into(to: &mut String, text: &str) {
     to.extend(letters.map(|c| if c == 'ı' { 'i' } else { c }));
 }
 
+/// Whether two names differ in case at most, or in how their characters are encoded (Unicode §3.13, D146).
+pub(crate) fn is_same_but_for_case(one: &str, other: &str) -> bool {
+    let folded = |text: &str| -> String {
+        let decomposed: String = NFKD.normalize_iter(text.chars()).collect();
+        NFKD.normalize_iter(CASE.fold_string(&decomposed).chars()).collect()
+    };
+    folded(one) == folded(other)
+}
+
 const fn is_ascii_apostrophe_or_hyphen(byte: u8) -> bool {
     matches!(byte, b'\'' | b'`' | b'-')
 }

@@ -79,7 +79,11 @@ impl Attempts {
     fn told(&self, error: Error) -> Error {
         match error {
             // So it is whatever became of the others.
-            error @ (Error::EmailTaken | Error::NoOrganization | Error::NoSuchCursor | Error::Unusable(_)) => error,
+            error @ (Error::EmailTaken
+            | Error::NameTaken
+            | Error::NoOrganization
+            | Error::NoSuchCursor
+            | Error::Unusable(_)) => error,
             error if self.lost_one => Error::Unknown(Box::new(error)),
             error => error,
         }

@@ -359,6 +359,13 @@ impl Tenant {
             match write {
                 Write::Organization(_) => {} // the caller's: the organization had no number yet
                 Write::Payor(payor) => {
+                    let mut names = connection.prepare_cached("select name from payor where organization = ?1")?;
+                    let mut names = names.query([self.number])?;
+                    while let Some(row) = names.next()? {
+                        if payor.name.is_taken_by(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?) {
+                            return if nth == 0 { Ok(Err(Error::NameTaken)) } else { Err(Error::NameTaken) };
+                        }
+                    }
                     let sql = "insert into payor (organization, id, name, created_at) values (?1, ?2, ?3, ?4)";
                     connection.prepare_cached(sql)?.execute(params![
                         self.number,

@@ -1,7 +1,7 @@
 //! Users: creating, finding and listing them.
 
 use roster_directory::{
-    Change, Message, NewUser, PayorId, Query, Timestamp, User, UserId, Write,
+    Change, Issue, Message, NewUser, PayorId, Query, Timestamp, User, UserId, Write,
     audit::{Action, Entry, Target},
     outbox::Content,
     user::Warning,
@@ -24,15 +24,7 @@ impl App {
     ///
     /// When this returns, everything about it is on disk.
     pub async fn create_user(&self, caller: &Caller, new: NewUser) -> Result<Created, Error> {
-        caller.may_create(new.role)?;
-        let mut warnings = Vec::new();
-        let payors = self.payors_for(caller, &new.payors, &mut warnings).await?;
-        if new.npi.as_ref().is_some_and(|npi| !npi.is_valid()) {
-            warnings.push(Warning::NpiCheckDigit);
-        }
-        if new.phone.as_ref().is_some_and(|phone| phone.e164().is_none()) {
-            warnings.push(Warning::PhoneUnreachable);
-        }
+        let (payors, warnings) = self.judge(caller, &new).await?;
 
         let now = self.clock.now();
         let mut user = User {
@@ -64,6 +56,31 @@ impl App {
         };
         user.created_at = self.write(change).await?;
         Ok(Created { user, warnings })
+    }
+
+    /// What [`create_user`](Self::create_user) would say of this user and take all the same, or why it would refuse it.
+    /// Nobody is created, so whether the e-mail is taken is not found out.
+    pub async fn check_user(&self, caller: &Caller, new: &NewUser) -> Result<Vec<Warning>, Error> {
+        Ok(self.judge(caller, new).await?.1)
+    }
+
+    /// The payors to assign, and what is taken all the same.
+    async fn judge(&self, caller: &Caller, new: &NewUser) -> Result<(Vec<PayorId>, Vec<Warning>), Error> {
+        caller.may_create(new.role)?;
+        if let Some(caregiver) = new.demographics.caregiver
+            && self.store.user(caller.organization(), caregiver).await?.is_none()
+        {
+            return Err(Error::Invalid(vec![Issue::no_caregiver()]));
+        }
+        let mut warnings = Vec::new();
+        let payors = self.payors_for(caller, &new.payors, &mut warnings).await?;
+        if new.npi.as_ref().is_some_and(|npi| !npi.is_valid()) {
+            warnings.push(Warning::NpiCheckDigit);
+        }
+        if new.phone.as_ref().is_some_and(|phone| phone.e164().is_none()) {
+            warnings.push(Warning::PhoneUnreachable);
+        }
+        Ok((payors, warnings))
     }
 
     /// One user, if the caller may see it.

@@ -4,7 +4,10 @@ use clap::Subcommand;
 use roster_directory::{KeyId, OrganizationId, Role, key::KeyName};
 
 use super::{checked, found, note, operator_of, or_dash, row, say};
-use crate::{app::App, config::millis};
+use crate::{
+    app::App,
+    config::{millis, some_millis},
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {
@@ -20,7 +23,7 @@ pub(super) enum KeyCommand {
         #[arg(long, value_parser = checked::<KeyName>)]
         name: KeyName,
         /// How long it works: 90d, 12h, 30m; without it, until it is revoked
-        #[arg(long, value_name = "TIME", value_parser = millis)]
+        #[arg(long, value_name = "TIME", value_parser = some_millis)]
         expires: Option<i64>,
     },
     /// List keys: id, role, state, when created, when it ends, name

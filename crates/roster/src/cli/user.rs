@@ -57,8 +57,8 @@ pub(super) struct Create {
     /// Greet the user by text message, and allow more
     #[arg(long)]
     sms: bool,
-    /// RFC 3339, for example 2027-01-15T00:00:00Z
-    #[arg(long, value_parser = |text: &str| RecertificationDate::parse(text).map_err(Told::told))]
+    /// A day, 2027-01-15, or a moment of RFC 3339, 2027-01-15T00:00:00Z
+    #[arg(long, value_parser = recertification)]
     recertification_date: Option<RecertificationDate>,
     /// A payor's id, pay_…; may be given several times
     #[arg(long, value_name = "ID")]
@@ -115,6 +115,12 @@ impl UserCommand {
             UserCommand::Show { org, id } => show(app, org, id).await,
         }
     }
+}
+
+/// A day begins as it does in UTC: only the day counts.
+fn recertification(text: &str) -> Result<RecertificationDate, String> {
+    let moment = Day::parse(text).map(|day| format!("{day}T00:00:00Z"));
+    RecertificationDate::parse(moment.as_deref().unwrap_or(text)).map_err(Told::told)
 }
 
 impl Create {

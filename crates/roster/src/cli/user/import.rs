@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 use futures_util::{StreamExt, stream::FuturesOrdered};
-use roster_directory::OrganizationId;
+use roster_directory::{OrganizationId, UserId, user::Warning};
 
 use super::{
     super::{note, operator_of},
@@ -34,7 +34,8 @@ pub(in super::super) struct Import {
     /// The organization they will belong to
     #[arg(long)]
     org: OrganizationId,
-    /// Create nobody, only say what is wrong. Whether an email is in use already is found out at the import itself
+    /// Create nobody, only say what is wrong, and what would be taken with a warning. Whether an email is in use already is
+    /// found out at the import itself
     #[arg(long)]
     check: bool,
     /// A file with a user a line, each as it would be sent to POST /api/v1/users; - for standard input
@@ -45,10 +46,16 @@ pub(in super::super) struct Import {
 /// What became of a line.
 struct Row {
     line: u64,
-    /// `None`: it was only checked.
-    outcome: Result<Option<Created>, Error>,
+    outcome: Result<Good, Error>,
     /// Names in it that are no fields.
     unknown: Unknown,
+}
+
+/// A line that is taken, or would be.
+struct Good {
+    /// `None`: it was only checked.
+    id: Option<UserId>,
+    warnings: Vec<Warning>,
 }
 
 impl Import {
@@ -71,14 +78,14 @@ impl Import {
             let Some(Row { line, outcome, unknown }) = under_way.next().await else { break };
             ignored(&unknown).for_each(|what| note(format_args!("line {line}: warning: {what}")));
             match outcome {
-                Ok(created) => {
+                Ok(Good { id, warnings }) => {
                     good += 1;
-                    if let Some(Created { user, warnings }) = created {
-                        writeln!(results, "{line}\t{}", user.id)?;
-                        warnings.iter().for_each(|warning| {
-                            note(format_args!("line {line}: warning: {}", told(warning, self.org)))
-                        });
+                    if let Some(id) = id {
+                        writeln!(results, "{line}\t{id}")?;
                     }
+                    warnings
+                        .iter()
+                        .for_each(|warning| note(format_args!("line {line}: warning: {}", told(warning, self.org))));
                 }
                 Err(error @ (Error::Invalid(_) | Error::EmailTaken)) => {
                     refused += 1;
@@ -118,8 +125,11 @@ impl Import {
         let (new, unknown) = http::new_user(&body);
         let outcome = match new.map_err(Error::Invalid) {
             Err(error) => Err(error),
-            Ok(_) if self.check => Ok(None),
-            Ok(new) => app.create_user(caller, new).await.map(Some),
+            Ok(new) if self.check => app.check_user(caller, &new).await.map(|warnings| Good { id: None, warnings }),
+            Ok(new) => app
+                .create_user(caller, new)
+                .await
+                .map(|Created { user, warnings }| Good { id: Some(user.id), warnings }),
         };
         Row { line, outcome, unknown }
     }

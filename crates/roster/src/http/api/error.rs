@@ -89,6 +89,7 @@ fn of_app(error: Error) -> Response {
     match error {
         Error::Invalid(issues) => invalid(&issues),
         Error::EmailTaken => invalid(&[Issue::email_taken()]),
+        Error::NameTaken => invalid(&[Issue::name_taken()]),
         Error::Forbidden => plain_json(StatusCode::FORBIDDEN, br#"{"error":"Access denied"}"#),
         Error::NotFound => not_found_now(),
         Error::TooManyWebhooks => {

@@ -411,3 +411,52 @@ fn an_import_says_what_it_took_all_the_same() {
     created 1 of 1 users
     ");
 }
+
+#[test]
+fn a_recertification_date_may_be_a_day() {
+    let office = Office::new();
+    let id = office.created(&["--first-name", "Ann", "--last-name", "Lee", "--recertification-date", "2027-03-15"]);
+    let shown = office.binary.print(["user", "show", "--org", &office.org, &id]);
+    assert!(
+        shown.contains("recertificationDate\t2027-03-15T00:00:00.000Z\nrecertificationDay\t2027-03-15\n"),
+        "{shown}"
+    );
+    let wrong =
+        ["user", "create", "--org", &office.org, "--first-name", "A", "--last-name", "L", "--recertification-date"];
+    for date in ["2027-02-29", "2027-3-15", "15.3.2027", "soon"] {
+        let complaint = office.binary.complaint_of(office.binary.command(wrong.iter().chain([&date])));
+        assert!(complaint.starts_with("2: "), "{complaint}");
+    }
+}
+
+#[test]
+fn a_caregiver_is_of_the_same_organization() {
+    let (office, other) = (Office::new(), Office::new());
+    let stranger = other.created(&["--first-name", "Rae", "--last-name", "Poe", "--role", "CAREGIVER"]);
+    for id in [&*stranger, "usr_1234567890_abc123def"] {
+        let arguments =
+            ["user", "create", "--org", &office.org, "--first-name", "A", "--last-name", "L", "--caregiver-id", id];
+        assert_eq!(
+            office.binary.complaint(arguments),
+            "1: roster: the request is not valid: caregiverId: The organization has no such user"
+        );
+    }
+    assert_eq!(office.users(), "");
+}
+
+#[test]
+fn a_check_names_what_would_be_taken_all_the_same() {
+    let office = Office::new();
+    let lines = r#"{"firstName":"Ann","lastName":"Lee","npiNumber":"1234567890","phoneNumber":"12"}
+{"firstName":"Cy","lastName":"Poe","providerPayors":["pay_aaaaaaaaaaaa"]}
+"#;
+    let checked = office.import(&["--check"], lines).replace(&office.org, "ORG");
+    assert_snapshot!(checked, @"
+    exit status: 0
+    line 1: warning: the NPI is not well-formed or fails its check digit
+    line 1: warning: no text message can reach this phone number
+    line 2: warning: pay_aaaaaaaaaaaa is no payor of ORG; skipped
+    2 of 2 lines are well-formed
+    ");
+    assert_eq!(office.users(), "");
+}
