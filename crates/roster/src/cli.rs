@@ -15,16 +15,16 @@ mod user;
 mod webhook;
 
 use std::{
-    fmt,
+    env, fmt,
     io::{self, Write},
     str::FromStr,
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use roster_directory::OrganizationId;
-use roster_store::{Options, Store};
+use roster_store::{Location, Options, Store};
 
 use crate::{
     app::{App, Caller, Clock, Error, Ids},
@@ -97,6 +97,9 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Policy => policy::run(),
         Command::Openapi => openapi::run(),
         command => {
+            if !matches!(command, Command::Org(org::Org::Create { .. })) {
+                must_be_there(&location)?;
+            }
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             // A command is over soon: it leaves the search index to the server. One that writes much wants large commits.
             // And nobody waits for it who cannot wait until a process that was killed is known to be dead.
@@ -128,6 +131,26 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             })
         }
     }
+}
+
+/// This program as the reader of a message can call it where they are.
+fn invoked_as() -> String {
+    env::args_os().next().map_or_else(|| "roster".to_owned(), |program| program.to_string_lossy().into_owned())
+}
+
+/// Only a server and the first organization begin a database: any other command on one that is not there has mistaken
+/// the folder or the name.
+fn must_be_there(location: &Location) -> anyhow::Result<()> {
+    if let Location::Sqlite(path) = location
+        && !path.exists()
+    {
+        bail!(
+            "no database at {}; say where it is with --database sqlite:PATH, or begin one with `{} org create NAME`",
+            path.display(),
+            invoked_as()
+        );
+    }
+    Ok(())
 }
 
 /// The operator of the host, acting for an organization.

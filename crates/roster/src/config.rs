@@ -1,6 +1,13 @@
 //! What a Roster process is told: flags over environment over defaults, typed and checked before anything opens.
 
-use std::{ffi::OsStr, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsStr,
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    str::FromStr,
+    time::Duration,
+};
 
 use anyhow::Context;
 use clap::{Arg, Args, Command, builder::TypedValueParser, error::ErrorKind};
@@ -41,16 +48,66 @@ impl TypedValueParser for LocationParser {
     }
 }
 
+/// An address to listen on: a host, by name or number, and a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// A name, or an IP address. One of IPv6 has no brackets here.
+    pub host: String,
+    /// 0 is any that is free.
+    pub port: u16,
+}
+
+impl Listen {
+    /// Where the API is served unless something else is said: for this machine only.
+    pub const PORT: u16 = 8080;
+
+    /// A port of this machine, which others do not reach.
+    pub fn here(port: u16) -> Self {
+        Self { host: Ipv4Addr::LOCALHOST.to_string(), port }
+    }
+}
+
+impl FromStr for Listen {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const FORM: &str = "an address is HOST:PORT, as 0.0.0.0:8080, [::]:8080 or localhost:8080, or a port alone";
+        let text = text.trim();
+        if let Ok(port) = text.parse() {
+            return Ok(Self::here(port));
+        }
+        if let Ok(address) = text.parse::<SocketAddr>() {
+            return Ok(Self { host: address.ip().to_string(), port: address.port() });
+        }
+        let (host, port) = text.rsplit_once(':').ok_or(FORM)?;
+        let is_name = host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'));
+        match port.parse() {
+            Ok(port) if is_name && !host.is_empty() => Ok(Self { host: host.to_owned(), port }),
+            _ => Err(FORM),
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
 /// How a server runs.
 #[derive(Debug, Clone, Args)]
 pub struct Server {
-    /// The address to serve the API on
-    #[arg(long, env = "ROSTER_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]
-    pub listen: SocketAddr,
+    /// The address to serve the API on: 0.0.0.0:8080, localhost:8080, or a port of this machine only. 127.0.0.1:8080
+    /// unless given; with --demo the next port that is free
+    #[arg(long, env = "ROSTER_LISTEN", value_name = "ADDR")]
+    pub listen: Option<Listen>,
 
     /// The address to serve Prometheus metrics on; none unless given
     #[arg(long, env = "ROSTER_METRICS_LISTEN", value_name = "ADDR")]
-    pub metrics_listen: Option<SocketAddr>,
+    pub metrics_listen: Option<Listen>,
 
     /// The certificate chain, PEM: serve TLS instead of plain HTTP
     #[arg(long, env = "ROSTER_TLS_CERT", value_name = "FILE", requires = "tls_key")]
@@ -271,13 +328,37 @@ pub(crate) fn millis(text: &str) -> Result<i64, String> {
         .ok_or_else(|| "a number and a unit, at most a hundred years: 90d, 12h, 30m or 45s".to_owned())
 }
 
+/// The same, but not nothing: what would be over before it began.
+pub(crate) fn some_millis(text: &str) -> Result<i64, String> {
+    match millis(text)? {
+        0 => Err("more than nothing: 90d, 12h, 30m or 45s".to_owned()),
+        millis => Ok(millis),
+    }
+}
+
 fn lasting(text: &str) -> Result<Duration, String> {
-    millis(text).map(|millis| Duration::from_millis(millis as u64))
+    some_millis(text).map(|millis| Duration::from_millis(millis as u64))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::millis;
+    use super::{Listen, millis};
+
+    #[test]
+    fn an_address_is_a_host_and_a_port_or_a_port() {
+        for (text, read) in [
+            ("8080", "127.0.0.1:8080"),
+            ("0.0.0.0:80", "0.0.0.0:80"),
+            ("[::]:8080", "[::]:8080"),
+            (" localhost:8080\n", "localhost:8080"),
+            ("roster-1.internal:0", "roster-1.internal:0"),
+        ] {
+            assert_eq!(text.parse::<Listen>().map(|listen| listen.to_string()).as_deref(), Ok(read));
+        }
+        for text in ["", ":8080", "localhost", "0.0.0.0", "::1:80", "65536", "http://localhost:80", "a b:80", "a:-1"] {
+            assert!(text.parse::<Listen>().is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn a_time_is_a_number_and_a_unit() {

@@ -94,6 +94,7 @@ impl Face {
             .nest("/api/v1", api::routes())
             .route("/sms/inbound", post(beside(Route::SmsInbound, sms::inbound)))
             .route("/openapi.json", get(beside(Route::Document, docs::openapi)))
+            .route("/", get(beside(Route::Document, docs::redirect)))
             .route("/docs", get(beside(Route::Document, docs::redirect)))
             .route("/docs/", get(beside(Route::Document, docs::page)))
             .route("/docs/{file}", get(beside(Route::Document, docs::asset)))

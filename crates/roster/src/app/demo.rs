@@ -53,12 +53,13 @@ pub async fn prepare(app: &App) -> Result<Demo, Error> {
 }
 
 impl Demo {
-    /// What to tell whoever started the server at `address` (`http://…`, without a slash at its end).
-    pub fn greeting(&self, address: &str) -> String {
+    /// What to tell whoever started the server as `roster` at `address` (`http://…`, without a slash at its end).
+    pub fn greeting(&self, roster: &str, address: &str) -> String {
         match self {
-            Demo::NotEmpty => "This database already has organizations: --demo added nothing. For a key of your own: \
-                 roster org list, then roster key create --org ORG --role ADMIN --name me\n"
-                .to_owned(),
+            Demo::NotEmpty => format!(
+                "This database already has organizations: --demo added nothing. For a key of your own: \
+                 {roster} org list, then {roster} key create --org ORG --role ADMIN --name me\n"
+            ),
             Demo::Ready { caller, token, people, payors } => format!(
                 "Added {name} ({id}) with {people} people and {payors} payors. Everybody in it is made up.\n\
                  \n\
@@ -67,8 +68,8 @@ impl Demo {
                  \n\
                  Create a user (paste it into another terminal):\n\
                  \n  curl -sS {address}/api/v1/users -H 'Authorization: Bearer {key}' \
-                 -H 'Content-Type: application/json' -d '{{\"firstName\":\"Jane\",\"lastName\":\"Smith\",\
-                 \"email\":\"jane.smith@example.com\",\"role\":\"CLINICIAN\",\"phoneNumber\":\"+14155550100\"}}'\n\
+                 -H 'Content-Type: application/json' -d '{{\"firstName\":\"Nora\",\"lastName\":\"Lindgren\",\
+                 \"email\":\"nora.lindgren@example.com\",\"role\":\"CLINICIAN\",\"phoneNumber\":\"+14155550100\"}}'\n\
                  \n\
                  Read the API: {address}/docs\n",
                 name = caller.identity.organization.name.as_str(),

@@ -18,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     app::{App, Clock, Ids, demo},
-    config::{Deliveries, Server},
+    config::{Deliveries, Listen, Server},
     deliver::Delivery,
     http::{
         Face,
@@ -63,16 +63,27 @@ impl Serve {
         let app = Arc::new(App::new(store.clone(), Clock::System, Ids::random()));
         let delivery = Delivery::new(app.clone(), self.deliveries.clone(), metrics.clone())?;
         // Both addresses are taken before anything is printed that promises them.
-        let listener = serve::bind(config.listen).await?;
+        let listener = match &config.listen {
+            Some(listen) => serve::bind(listen, "--listen").await?,
+            None if self.demo => serve::bind_to_a_free_port().await?,
+            None => serve::bind(&Listen::here(Listen::PORT), "--listen").await?,
+        };
         let address = listener.local_addr()?;
-        let metrics_listener = match config.metrics_listen {
-            Some(address) => Some(serve::bind(address).await?),
+        let metrics_listener = match &config.metrics_listen {
+            Some(listen) => Some(serve::bind(listen, "--metrics-listen").await?),
             None => None,
         };
         let scheme = if tls.is_some() { "https" } else { "http" };
+        let roster = super::invoked_as();
         if self.demo {
-            let greeting = demo::prepare(&app).await?.greeting(&format!("{scheme}://{address}"));
+            let greeting = demo::prepare(&app).await?.greeting(&roster, &format!("{scheme}://{address}"));
             super::say(greeting.trim_end())?;
+        } else if app.store().organizations().await?.is_empty() {
+            super::note(format_args!(
+                "This database has no organization yet. Make one, and a key for it, in another terminal:\n\n  \
+                 {roster} org create \"Our clinic\"\n  \
+                 {roster} key create --org ORG --role ADMIN --name \"first key\"\n"
+            ));
         }
 
         // Before it is said that the server listens: whoever waits for that may stop it at once.

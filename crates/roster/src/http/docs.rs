@@ -12,13 +12,15 @@ use utoipa_swagger_ui::{Config, SwaggerFile};
 
 use super::api;
 
+const PAGE: &str = "index.html";
+
 /// `GET /openapi.json`
 pub(crate) async fn openapi() -> Response<Body> {
     static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| api::openapi().into());
     answer("application/json", Body::from(DOCUMENT.clone()))
 }
 
-/// `GET /docs`: the page's own files are named relative to it, so it needs the slash.
+/// `GET /` and `GET /docs`: the page's own files are named relative to it, so it needs the slash.
 ///
 /// Every reference here is relative: a proxy may serve all of this below a path of its own.
 pub(crate) async fn redirect() -> Response<Body> {
@@ -30,7 +32,7 @@ pub(crate) async fn redirect() -> Response<Body> {
 
 /// `GET /docs/`
 pub(crate) async fn page() -> Response<Body> {
-    file("index.html")
+    file(PAGE)
 }
 
 /// `GET /docs/{file}`
@@ -49,6 +51,12 @@ fn file(name: &str) -> Response<Body> {
         )
     });
     match utoipa_swagger_ui::serve(name, CONFIG.clone()) {
+        Ok(Some(SwaggerFile { bytes, content_type, .. })) if name == PAGE => {
+            // What a browser's tab and its bookmarks show.
+            let page =
+                String::from_utf8_lossy(&bytes).replace("<title>Swagger UI</title>", "<title>Roster API</title>");
+            answer(&content_type, Body::from(page))
+        }
         Ok(Some(SwaggerFile { bytes, content_type, .. })) => answer(&content_type, Body::from(bytes.into_owned())),
         _ => api::error::not_found_now(),
     }

@@ -10,7 +10,8 @@ mod stream;
 
 use std::{
     convert::Infallible,
-    net::{IpAddr, SocketAddr},
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     pin::pin,
     sync::Arc,
     time::Duration,
@@ -33,7 +34,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::plain_json;
-use crate::telemetry::Metrics;
+use crate::{config::Listen, telemetry::Metrics};
 
 pub(crate) use places::network_of;
 pub use stop::Stop;
@@ -231,7 +232,27 @@ fn too_many_connections() -> Response<Body> {
     response
 }
 
-/// Binds a TCP address. Fails with a sentence that says which.
-pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| anyhow::anyhow!("cannot listen on {address}: {error}"))
+/// Takes an address to listen on. Fails with a sentence that says which, and what to do.
+pub async fn bind(listen: &Listen, flag: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind((listen.host.as_str(), listen.port)).await.map_err(|error| {
+        let advice = match error.kind() {
+            io::ErrorKind::AddrInUse => format!("; name another port with {flag}"),
+            io::ErrorKind::PermissionDenied => format!("; name a port above 1023 with {flag}"),
+            _ => format!("; name an address of this machine with {flag}"),
+        };
+        anyhow::anyhow!("cannot listen on {listen}: {error}{advice}")
+    })
+}
+
+/// Takes the first port of this machine, from the usual one on, that is free.
+pub async fn bind_to_a_free_port() -> anyhow::Result<TcpListener> {
+    let taken = |error: &io::Error| error.kind() == io::ErrorKind::AddrInUse;
+    for port in Listen::PORT..Listen::PORT + 100 {
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+            Err(error) if taken(&error) => {}
+            Err(_) => break,
+            Ok(listener) => return Ok(listener),
+        }
+    }
+    bind(&Listen::here(Listen::PORT), "--listen").await
 }

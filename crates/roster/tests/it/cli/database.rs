@@ -36,3 +36,25 @@ fn a_url_that_is_none_is_a_misuse_and_is_not_repeated() {
         assert!(!String::from_utf8_lossy(&said.stdout).contains("s3cret"), "{flag} shows what is set");
     }
 }
+
+/// Made by mistake it would look as if everybody were lost. (PostgreSQL's databases are made by others.)
+#[test]
+fn only_a_server_and_the_first_organization_begin_a_database_of_sqlite() {
+    let binary = Binary::on("sqlite:here.db");
+    for command in [
+        &["org", "list"][..],
+        &["key", "list", "--org", "org_aaaaaaaaaaaa"],
+        &["key", "create", "--org", "org_aaaaaaaaaaaa", "--role", "ADMIN", "--name", "x"],
+        &["user", "import", "--org", "org_aaaaaaaaaaaa", "staff.ndjson"],
+        &["outbox", "list"],
+    ] {
+        let complaint = binary.complaint_of(binary.command(command));
+        let complaint = complaint.replace(env!("CARGO_BIN_EXE_roster"), "roster");
+        insta::allow_duplicates!(
+            assert_snapshot!(complaint, @"1: roster: no database at here.db; say where it is with --database sqlite:PATH, or begin one with `roster org create NAME`")
+        );
+    }
+    assert!(!binary.path().join("here.db").exists());
+    binary.print(["org", "create", "Example"]);
+    assert_eq!(binary.print(["org", "list"]).lines().count(), 1);
+}

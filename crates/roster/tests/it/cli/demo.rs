@@ -45,15 +45,17 @@ fn the_demo_prints_a_key_a_curl_line_and_where_to_read() {
 
     Create a user (paste it into another terminal):
 
-      curl -sS http://ADDRESS/api/v1/users -H 'Authorization: Bearer KEY' -H 'Content-Type: application/json' -d '{"firstName":"Jane","lastName":"Smith","email":"jane.smith@example.com","role":"CLINICIAN","phoneNumber":"+14155550100"}'
+      curl -sS http://ADDRESS/api/v1/users -H 'Authorization: Bearer KEY' -H 'Content-Type: application/json' -d '{"firstName":"Nora","lastName":"Lindgren","email":"nora.lindgren@example.com","role":"CLINICIAN","phoneNumber":"+14155550100"}'
 
     Read the API: http://ADDRESS/docs
     "#);
 
     let path = greeting.docs.strip_prefix(&format!("http://{}", server.address)).expect("an address of the server");
     assert_eq!(server.wire().send(crate::wire::get(path, "")).answer().header("location"), Some("docs/"));
+    assert_eq!(server.wire().send(crate::wire::get("/", "")).answer().header("location"), Some("docs/"));
     let page = server.wire().send(crate::wire::get("/docs/", "")).answer();
     assert!(page.status == 200 && page.body.contains("swagger-ui"), "{page}");
+    assert!(page.body.contains("<title>Roster API</title>"), "{page}");
 }
 
 #[test]
@@ -126,12 +128,46 @@ fn a_second_demo_adds_nothing_and_says_so() {
     drop(first);
     let before = binary.print(["org", "list"]);
     let mut second = binary.serve(&["--demo"]);
-    assert_snapshot!(second.printed("This database"), @"This database already has organizations: --demo added nothing. For a key of your own: roster org list, then roster key create --org ORG --role ADMIN --name me");
+    let said = second.printed("This database").replace(env!("CARGO_BIN_EXE_roster"), "roster");
+    assert_snapshot!(said, @"This database already has organizations: --demo added nothing. For a key of your own: roster org list, then roster key create --org ORG --role ADMIN --name me");
     assert_eq!(binary.print(["org", "list"]), before);
     let (_, list) = second.request("GET", "/api/v1/users", &key, "");
     assert_eq!(list["pagination"]["totalCount"], 60);
     second.signal("TERM");
     assert!(!second.end().printed.contains("roster_"), "no second key");
+}
+
+/// Where the usual port is taken, as it is by the first of these two, the demo comes up beside it.
+#[test]
+fn a_demo_takes_the_next_port_that_is_free() {
+    let homes = [Binary::new(), Binary::new()];
+    let servers = homes.each_ref().map(|home| {
+        let mut server = home.serve_by(home.command(["serve", "--log-format", "json"]), &["--demo"]);
+        let curl = Greeting::of(&mut server).curl;
+        assert!(curl.contains(&server.address.to_string()), "{curl}");
+        server
+    });
+    assert!(servers.iter().all(|server| server.address.ip().is_loopback()));
+    assert_ne!(servers[0].address, servers[1].address);
+}
+
+#[test]
+fn a_server_without_an_organization_says_what_comes_next() {
+    let binary = Binary::new();
+    let mut server = binary.serve(&[]);
+    server.signal("TERM");
+    let said = server.end().log.replace(env!("CARGO_BIN_EXE_roster"), "roster");
+    let hint: Vec<&str> = said.lines().skip_while(|line| !line.starts_with("This database")).take(4).collect();
+    assert_snapshot!(hint.join("\n"), @r#"
+    This database has no organization yet. Make one, and a key for it, in another terminal:
+
+      roster org create "Our clinic"
+      roster key create --org ORG --role ADMIN --name "first key"
+    "#);
+    binary.organization_with_admin();
+    server = binary.serve(&[]);
+    server.signal("TERM");
+    assert!(!server.end().log.contains("no organization yet"));
 }
 
 #[test]

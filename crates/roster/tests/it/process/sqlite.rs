@@ -117,9 +117,9 @@ fn an_address_in_use_is_refused() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("its address").to_string();
     let complaint = binary.complaint(["serve", "--listen", &address]).replace(&address, "ADDRESS");
-    assert_snapshot!(complaint, @"1: roster: cannot listen on ADDRESS: Address already in use (os error 98)");
+    assert_snapshot!(complaint, @"1: roster: cannot listen on ADDRESS: Address already in use (os error 98); name another port with --listen");
     let complaint = binary.complaint(["serve", "--listen", "127.0.0.1:0", "--metrics-listen", &address]);
-    assert_snapshot!(complaint.replace(&address, "ADDRESS"), @"1: roster: cannot listen on ADDRESS: Address already in use (os error 98)");
+    assert_snapshot!(complaint.replace(&address, "ADDRESS"), @"1: roster: cannot listen on ADDRESS: Address already in use (os error 98); name another port with --metrics-listen");
 }
 
 #[test]
