@@ -12,6 +12,6 @@ test:
 ci:
     bash .ci/run
 
-# The numbers of docs/performance.md, on a machine that does nothing else
+# The numbers of docs/performance/all.md, on a machine that does nothing else
 bench:
     cargo run --release -p roster-bench -- all

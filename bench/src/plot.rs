@@ -1,4 +1,4 @@
-//! Bars and lines on logarithmic scales, as SVG.
+//! Bars and lines as SVG: on logarithmic scales, but for bars in panels.
 
 use std::fmt::Write;
 
@@ -132,9 +132,42 @@ pub(crate) fn bars(title: &str, bars: &[(&str, Spread)]) -> String {
     svg + "</svg>\n"
 }
 
+/// Pixels of a panel, and of the number at the end of its longest bar.
+const PANEL: f64 = 190.0;
+const NUMBER: f64 = 62.0;
+
+/// Bars in panels side by side, a row for each name: the first in colour, and a scale for each panel.
+pub(crate) fn panels(title: &str, names: &[&str], panels: &[(&str, Vec<Spread>)]) -> String {
+    let mut svg = begun(title, TOP + ROW * (names.len() as f64 + 1.0) + 4.0);
+    let mut draw = |line: String| svg.push_str(&(line + "\n"));
+    let top = |nth: usize| TOP + ROW * (nth as f64 + 1.0);
+    for (nth, name) in names.iter().enumerate() {
+        let (x, y) = (NAMES - 8.0, top(nth) + 15.0);
+        draw(format!("<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"end\">{name}</text>"));
+    }
+    for (nth, (name, spreads)) in panels.iter().enumerate() {
+        let left = NAMES + PANEL * nth as f64;
+        draw(format!("<text x=\"{left:.1}\" y=\"{:.1}\" fill=\"#777\">{name}</text>", TOP + 15.0));
+        let most = spreads.iter().map(|spread| spread.median).fold(1e-3, f64::max);
+        for (row, spread) in spreads.iter().enumerate() {
+            let (width, y) = ((spread.median / most * (PANEL - NUMBER)).max(1.0), top(row));
+            let colour = if row == 0 { "#0b6e4f" } else { "#9aa5b1" };
+            draw(format!(
+                "<rect x=\"{left:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{:.1}\" fill=\"{colour}\"/>\
+                 <text x=\"{:.1}\" y=\"{:.1}\">{:.0}</text>",
+                ROW - 8.0,
+                left + width + 6.0,
+                y + 15.0,
+                spread.median
+            ));
+        }
+    }
+    svg + "</svg>\n"
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{bars, lines};
+    use super::{bars, lines, panels};
     use crate::rounds::Spread;
 
     #[test]
@@ -142,6 +175,13 @@ mod tests {
         let drawn = bars("t", &[("a", Spread::of([100.0])), ("b", Spread::of([10.0]))]);
         assert!(drawn.contains("fill=\"#0b6e4f\"") && drawn.contains("width=\"480.0\" height=\"20.0\""), "{drawn}");
         assert!(drawn.contains("width=\"240.0\" height=\"20.0\""), "{drawn}");
+    }
+
+    #[test]
+    fn a_bar_of_a_panel_is_as_long_as_its_number_says() {
+        let drawn = panels("t", &["a", "b"], &[("p", vec![Spread::of([100.0]), Spread::of([25.0])])]);
+        assert!(drawn.contains("width=\"128.0\" height=\"20.0\" fill=\"#0b6e4f\""), "{drawn}");
+        assert!(drawn.contains("width=\"32.0\" height=\"20.0\" fill=\"#9aa5b1\""), "{drawn}");
     }
 
     #[test]

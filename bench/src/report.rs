@@ -23,6 +23,8 @@ pub(crate) struct Report {
     missed: usize,
     /// Names and SVGs.
     drawings: Vec<(String, String)>,
+    /// A table for docs/performance.md itself.
+    summary: Option<String>,
 }
 
 enum Row {
@@ -69,6 +71,16 @@ impl Report {
         self.drawings.push((name.to_owned(), plot::lines(title, lines)));
     }
 
+    /// Draws bars in panels side by side, with the same names in each.
+    pub(crate) fn panels(&mut self, name: &str, title: &str, names: &[&str], panels: &[(&str, Vec<Spread>)]) {
+        self.drawings.push((name.to_owned(), plot::panels(title, names, panels)));
+    }
+
+    /// Says what stands in docs/performance.md, in front of the pages with all that was measured.
+    pub(crate) fn summary(&mut self, table: String) {
+        self.summary = Some(table);
+    }
+
     /// Prints the table, and keeps it and what was drawn; `into_docs` also where readers look.
     pub(crate) fn publish(&self, name: &str, bench: &Bench, into_docs: bool) -> anyhow::Result<()> {
         let text = self.text(&bench.folder);
@@ -84,8 +96,10 @@ impl Report {
         }
         if into_docs {
             let docs = here.join("../docs");
-            let page = docs.join("performance.md");
-            fs::write(&page, put(&fs::read_to_string(&page)?, name, &text)?)?;
+            put(&docs.join("performance").join(format!("{name}.md")), name, &text)?;
+            if let Some(table) = &self.summary {
+                put(&docs.join("performance.md"), name, table)?;
+            }
             for (drawing, svg) in &self.drawings {
                 fs::write(docs.join("img").join(format!("{drawing}.svg")), svg)?;
             }
@@ -116,11 +130,18 @@ impl Report {
     }
 }
 
+/// Puts the text into a page, between the marks of that name.
+fn put(page: &Path, name: &str, text: &str) -> anyhow::Result<()> {
+    let filled = fs::read_to_string(page).map_err(anyhow::Error::from).and_then(|old| filled(&old, name, text));
+    fs::write(page, filled.with_context(|| format!("{} cannot take what was measured", page.display()))?)?;
+    Ok(())
+}
+
 /// The page with the text between the marks of that name.
-fn put(page: &str, name: &str, text: &str) -> anyhow::Result<String> {
+fn filled(page: &str, name: &str, text: &str) -> anyhow::Result<String> {
     let (begin, end) = (format!("<!-- measured: {name} -->\n"), format!("<!-- end of {name} -->"));
     let parts = page.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
-    let (before, after) = parts.with_context(|| format!("docs/performance.md has no place for {name}"))?;
+    let (before, after) = parts.with_context(|| format!("it has no place for {name}"))?;
     Ok([before, &begin, text, &end, after].concat())
 }
 
@@ -150,12 +171,12 @@ fn machine(folder: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::put;
+    use super::filled;
 
     #[test]
     fn what_was_measured_replaces_what_was_there() {
         let page = "a\n<!-- measured: x -->\nold\n<!-- end of x -->\nb\n";
-        assert_eq!(put(page, "x", "new\n").expect("it has a place"), page.replace("old", "new"));
-        assert!(put(page, "y", "new\n").is_err());
+        assert_eq!(filled(page, "x", "new\n").expect("it has a place"), page.replace("old", "new"));
+        assert!(filled(page, "y", "new\n").is_err());
     }
 }

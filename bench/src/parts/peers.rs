@@ -163,6 +163,23 @@ pub(crate) fn peers(bench: &Bench, effort: Effort, report: &mut Report) -> anyho
             report.row(format!("{} ÷ the fastest peer", what.name()), ratio, "", goal);
         }
     }
+    // A row for each peer and a column for each request, and the same as one picture.
+    let mut table = "| Roster ÷ | create | get by id | list of 25, page 1 |\n| --- | --- | --- | --- |\n".to_owned();
+    for peer in &picks[1..] {
+        table.extend(["| ", peer.name(), " |"]);
+        for what in What::ALL {
+            if let (Some(roster), Some(samples)) = (of(what, Pick::Roster), of(what, *peer)) {
+                table += &format!(" {} |", Spread::of_ratios(roster, samples, rate, rate));
+            }
+        }
+        table.push('\n');
+    }
+    report.summary(table);
+    let names: Vec<_> = picks.iter().map(|pick| pick.name()).collect();
+    let rates =
+        |what| picks.iter().filter_map(|pick| Some(Spread::of(of(what, *pick)?.iter().map(rate)))).collect::<Vec<_>>();
+    let columns = What::ALL.map(|what| (what.name(), rates(what)));
+    report.panels("peers", "Answers a second, 64 connections", &names, &columns);
     for (what, name, title) in [
         (What::Create, "peers-create", "Creates a second, each on disk before it is answered"),
         (What::Get, "peers-get", "Gets by id a second"),
