@@ -103,6 +103,8 @@ impl Content {
 pub enum Queue {
     /// All text messages.
     Sms,
+    /// Text messages that the gateway took, until it is asked what became of them.
+    Accepted,
     /// What one webhook is owed.
     Webhook(WebhookId),
 }
@@ -112,6 +114,7 @@ impl Queue {
     pub fn as_str(&self) -> &str {
         match self {
             Queue::Sms => "sms",
+            Queue::Accepted => "accepted",
             Queue::Webhook(id) => id.as_str(),
         }
     }
@@ -124,7 +127,7 @@ pub enum State {
     Owed = 0,
     /// It is being delivered at this moment; or was, by a process that died.
     Sending = 1,
-    /// Its receiver took it.
+    /// It arrived: a webhook's receiver took it, or a text message reached its phone.
     Delivered = 2,
     /// It was given up: it surely did not arrive.
     Failed = 3,
@@ -132,11 +135,27 @@ pub enum State {
     Unknown = 4,
     /// It is not to be delivered any more.
     Dropped = 5,
+    /// The gateway took the text message, and has not said yet what became of it.
+    Accepted = 6,
+    /// The gateway took the text message, and it did not reach its phone.
+    Undelivered = 7,
 }
 
 impl State {
     /// All of them, each at the place of its number.
-    pub const ALL: [State; 6] =
+    pub const ALL: [State; 8] = [
+        State::Owed,
+        State::Sending,
+        State::Delivered,
+        State::Failed,
+        State::Unknown,
+        State::Dropped,
+        State::Accepted,
+        State::Undelivered,
+    ];
+
+    /// Those that a webhook's message can be in: nobody stands between us and its receiver.
+    pub const OF_WEBHOOKS: [State; 6] =
         [State::Owed, State::Sending, State::Delivered, State::Failed, State::Unknown, State::Dropped];
 
     /// The state as people read it.
@@ -148,6 +167,8 @@ impl State {
             State::Failed => "failed",
             State::Unknown => "unknown",
             State::Dropped => "dropped",
+            State::Accepted => "accepted",
+            State::Undelivered => "undelivered",
         }
     }
 
@@ -167,7 +188,7 @@ impl State {
 pub enum Outcome {
     /// It has begun, and nobody has said yet how it ended.
     Begun = 0,
-    /// The receiver took it.
+    /// It arrived.
     Delivered = 1,
     /// It surely did not arrive, and may the next time.
     NotSent = 2,
@@ -175,11 +196,26 @@ pub enum Outcome {
     Refused = 3,
     /// It may have arrived.
     Unknown = 4,
+    /// The gateway took the text message.
+    Accepted = 5,
+    /// The gateway took the text message, and it did not arrive.
+    Undelivered = 6,
 }
 
 impl Outcome {
     /// All of them, each at the place of its number.
-    pub const ALL: [Outcome; 5] =
+    pub const ALL: [Outcome; 7] = [
+        Outcome::Begun,
+        Outcome::Delivered,
+        Outcome::NotSent,
+        Outcome::Refused,
+        Outcome::Unknown,
+        Outcome::Accepted,
+        Outcome::Undelivered,
+    ];
+
+    /// Those that an attempt at a webhook can have.
+    pub const OF_WEBHOOKS: [Outcome; 5] =
         [Outcome::Begun, Outcome::Delivered, Outcome::NotSent, Outcome::Refused, Outcome::Unknown];
 
     /// The outcome as people read it.
@@ -190,6 +226,8 @@ impl Outcome {
             Outcome::NotSent => "not sent",
             Outcome::Refused => "refused",
             Outcome::Unknown => "unknown",
+            Outcome::Accepted => "accepted",
+            Outcome::Undelivered => "undelivered",
         }
     }
 

@@ -3,7 +3,7 @@
 use roster_directory::{
     Message, MessageId, OrganizationId, Role, Timestamp, Webhook,
     audit::Action,
-    outbox::{Attempt, Kind, Queue, State},
+    outbox::{Attempt, Kind, Outcome, Queue, State},
     sms::Setting,
 };
 
@@ -119,11 +119,29 @@ impl Settlement {
     /// The queue it is in from now on, and its due time there.
     pub(crate) fn place(&self, queue: Queue) -> (String, Timestamp) {
         match (self.due_at, self.state) {
+            (Some(due), State::Accepted) => (Queue::Accepted.as_str().to_owned(), due),
             (Some(due), _) => (queue.as_str().to_owned(), due),
             (None, State::Unknown) => (PERSON.to_owned(), self.now.plus_millis(REMEMBERED_IF_UNKNOWN)),
             (None, _) => (SETTLED.to_owned(), self.now.plus_millis(REMEMBERED)),
         }
     }
+}
+
+/// What the gateway says became of a text message after it took it.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// Of which attempt it speaks, from 1. Of an attempt before the last, it is too late.
+    pub nth: u32,
+    /// What the message is from now on: [`State::Accepted`], or an end.
+    pub state: State,
+    /// What the attempt came to.
+    pub outcome: Outcome,
+    /// Why, in words that are ours.
+    pub note: String,
+    /// What the gateway calls it.
+    pub reference: Option<String>,
+    /// The moment, from which on it is remembered for a while.
+    pub now: Timestamp,
 }
 
 /// The queue of what somebody has to look at.

@@ -16,7 +16,7 @@ use roster_directory::{
 use crate::{
     Error,
     outbox::{
-        Backlog, Beginning, Begun, BusyWebhook, Claim, Claimed, Event, Filter, Settlement, Stop, StoredMessage,
+        Backlog, Beginning, Begun, BusyWebhook, Claim, Claimed, Event, Filter, Report, Settlement, Stop, StoredMessage,
         VersionedSetting, Wanted,
     },
     postgres::{Postgres, connect::Url},
@@ -362,6 +362,16 @@ impl Store {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.settle(claimed, claim, settlement).await,
             Engine::Postgres(postgres) => postgres.settle(claimed, claim, settlement).await,
+        }
+    }
+
+    /// Writes down what the gateway says became of a text message. An end is written over everything but an end, that
+    /// the gateway has it only over [`State::Unknown`](roster_directory::outbox::State::Unknown). `false`: nothing was
+    /// written, because that is known already, the attempt was not the last, or there is no such message.
+    pub async fn report(&self, organization: OrganizationId, id: MessageId, report: Report) -> Result<bool, Error> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.report(organization, id, report).await,
+            Engine::Postgres(postgres) => postgres.report(organization, id, report).await,
         }
     }
 

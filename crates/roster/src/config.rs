@@ -208,8 +208,12 @@ pub struct Deliveries {
     #[arg(long, env = "ROSTER_SMS_KEEP", default_value = "24h", value_name = "TIME", value_parser = lasting)]
     pub sms_keep: Duration,
 
-    /// This server's address as the gateway reaches it, for what people answer: `https://roster.example`. Without it
-    /// nothing is taken from the gateway
+    /// When the gateway is asked what became of a text message that it took and has said no more of: 1h, 90m
+    #[arg(long, env = "ROSTER_SMS_ASK_AFTER", default_value = "1h", value_name = "TIME", value_parser = lasting)]
+    pub sms_ask_after: Duration,
+
+    /// This server's address as the gateway reaches it, for what people answer and what became of messages:
+    /// `https://roster.example`. Without it nothing is taken from the gateway
     #[arg(long, env = "ROSTER_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<Url>,
 
@@ -270,8 +274,13 @@ impl Deliveries {
 
     /// How what comes from the gateway is known to come from it.
     pub(crate) fn inbound(&self) -> anyhow::Result<Option<Inbound>> {
-        let (Some(url), Some(token)) = (&self.public_url, self.sms_token()?) else { return Ok(None) };
-        Ok(Some(Inbound { url: url.as_str().trim_end_matches('/').to_owned(), token }))
+        let (Some(url), Some(token)) = (self.public_address(), self.sms_token()?) else { return Ok(None) };
+        Ok(Some(Inbound { url, token }))
+    }
+
+    /// This server's address as the gateway has it, without a slash at its end.
+    pub(crate) fn public_address(&self) -> Option<String> {
+        Some(self.public_url.as_ref()?.as_str().trim_end_matches('/').to_owned())
     }
 }
 

@@ -52,6 +52,9 @@ const CLIENTS: usize = 1_000;
 /// How long a claim lasts: longer than everything that is done with a message may take.
 const CLAIM: i64 = 30_000;
 
+/// Text messages whose fate the gateway is asked for at once by one process.
+const AT_ONCE_ASKED: u32 = 32;
+
 /// How long we wait, where nobody wakes us, before looking whether something is due: another process may have written.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -75,6 +78,8 @@ pub struct Delivery {
     /// A client for each organization that is being told: what its webhooks use up is its own.
     clients: Cache<OrganizationId, Client>,
     gateway: Option<Arc<Gateway>>,
+    /// Where the gateway reaches us.
+    public_address: Option<String>,
     metrics: Arc<Metrics>,
 }
 
@@ -83,6 +88,8 @@ pub struct Delivery {
 struct Running {
     tasks: JoinSet<Queue>,
     at_once: HashMap<Queue, u32>,
+    /// When it was looked last whether the gateway is to be asked of something.
+    looked_to_ask: Option<Instant>,
 }
 
 impl Running {
@@ -125,7 +132,8 @@ impl Delivery {
         let webhooks = Client::guarded(config.webhook_inside.clone(), names, client::Limits::default())
             .context("cannot read the certificates that this machine trusts")?;
         let clients = Cache::new(CLIENTS);
-        Ok(Arc::new(Self { app, config, webhooks, clients, gateway, metrics }))
+        let public_address = config.public_address();
+        Ok(Arc::new(Self { app, config, webhooks, clients, gateway, public_address, metrics }))
     }
 
     /// The client for an organization's webhooks.
@@ -181,6 +189,14 @@ impl Delivery {
         if self.gateway.is_some() {
             for (claimed, claim) in self.claim(Queue::Sms, running.room(Queue::Sms, AT_ONCE_SMS)).await? {
                 running.start(Queue::Sms, self.clone().one(None, claimed, claim));
+            }
+            // In no hurry, and not with each commit.
+            if running.looked_to_ask.is_none_or(|then| then.elapsed() >= IDLE) {
+                running.looked_to_ask = Some(Instant::now());
+                let room = running.room(Queue::Accepted, AT_ONCE_ASKED);
+                for (claimed, claim) in self.claim(Queue::Accepted, room).await? {
+                    running.start(Queue::Accepted, self.clone().one(None, claimed, claim));
+                }
             }
         }
         Ok(())

@@ -93,6 +93,7 @@ impl Face {
         let router = Router::new()
             .nest("/api/v1", api::routes())
             .route("/sms/inbound", post(beside(Route::SmsInbound, sms::inbound)))
+            .route("/sms/status", post(beside(Route::SmsStatus, sms::status)))
             .route("/openapi.json", get(beside(Route::Document, docs::openapi)))
             .route("/", get(beside(Route::Document, docs::redirect)))
             .route("/docs", get(beside(Route::Document, docs::redirect)))

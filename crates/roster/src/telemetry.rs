@@ -91,6 +91,7 @@ routes!(
     ListDeliveries,
     GetDelivery,
     SmsInbound,
+    SmsStatus,
     Document,
     Health,
     Other,

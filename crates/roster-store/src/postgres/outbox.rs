@@ -15,8 +15,8 @@ use super::{Postgres, attempts::Attempts, lending::Trouble, place, rows, writer:
 use crate::{
     Error,
     outbox::{
-        Backlog, Beginning, Begun, Claim, Claimed, Filter, REMEMBERED, SETTLED, Settlement, Stop, StoredMessage,
-        VersionedSetting, Wanted,
+        Backlog, Beginning, Begun, Claim, Claimed, Filter, REMEMBERED, Report, SETTLED, Settlement, Stop,
+        StoredMessage, VersionedSetting, Wanted,
     },
     rows::{OLD_SECRETS_LENGTH, event_names, message_columns},
 };
@@ -188,6 +188,31 @@ impl Postgres {
             }
             transaction.commit().await?;
             Ok(true)
+        })
+    }
+
+    /// Whether it was news.
+    pub(crate) async fn report(
+        &self,
+        organization: OrganizationId,
+        id: MessageId,
+        report: Report,
+    ) -> Result<bool, Error> {
+        let sql = "with told as ( \
+                       update outbox set state = $4::smallint, queue = $5, due_at = $6, reference = coalesce($7, reference), \
+                       claim = 0 where organization = $1 and id = $2 and attempts = $3 and webhook is null \
+                       and (state = 4 or state in (1, 6) and $4::smallint <> 6) returning organization, id, attempts \
+                   ) update attempt set outcome = $8, note = $9 from told \
+                   where attempt.organization = told.organization and attempt.message = told.id \
+                   and attempt.nth = told.attempts";
+        let (organization, id, nth) = (organization.as_str(), id.as_str(), report.nth as i32);
+        let (state, outcome) = (report.state as i16, report.outcome as i16);
+        let forgotten = report.now.plus_millis(REMEMBERED).as_millis();
+        written!(self, |client, _| {
+            let statement = client.prepare_cached(sql).await?;
+            let params: [&(dyn ToSql + Sync); 9] =
+                [&organization, &id, &nth, &state, &SETTLED, &forgotten, &report.reference, &outcome, &report.note];
+            Ok(client.execute(&statement, &params).await? > 0)
         })
     }
 
@@ -425,7 +450,7 @@ pub(super) async fn apply(transaction: &Transaction<'_>, organization: &str, wri
         }
         Write::MessageRetried(id, at) => {
             let sql = "update outbox set state = 0, queue = coalesce(webhook, 'sms'), due_at = $3, asked = 0, claim = 0 \
-                       where organization = $1 and id = $2 and state in (2, 3, 4, 5)";
+                       where organization = $1 and id = $2 and state not in (0, 1)";
             transaction.execute(sql, &[&organization, &id.as_str(), &at.as_millis()]).await?;
         }
         Write::MessageDropped(id, at) => {

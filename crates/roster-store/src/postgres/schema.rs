@@ -21,6 +21,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "0003_fold.sql", sql: include_str!("../../migrations/postgres/0003_fold.sql") },
     Migration { name: "0004_old_secrets.sql", sql: include_str!("../../migrations/postgres/0004_old_secrets.sql") },
     Migration { name: "0005_writer.sql", sql: include_str!("../../migrations/postgres/0005_writer.sql") },
+    Migration { name: "0006_accepted.sql", sql: include_str!("../../migrations/postgres/0006_accepted.sql") },
 ];
 
 /// How long a process waits for another that is migrating.

@@ -11,8 +11,8 @@ use super::{Sqlite, place::OrganizationNumber, readers::Reader, rows, writer};
 use crate::{
     Error,
     outbox::{
-        Backlog, Beginning, Begun, BusyWebhook, Claim, Claimed, Event, Filter, REMEMBERED, SETTLED, Settlement, Stop,
-        StoredMessage, VersionedSetting, Wanted,
+        Backlog, Beginning, Begun, BusyWebhook, Claim, Claimed, Event, Filter, REMEMBERED, Report, SETTLED, Settlement,
+        Stop, StoredMessage, VersionedSetting, Wanted,
     },
     rows::{OLD_SECRETS_LENGTH, message_columns, webhook_columns},
 };
@@ -172,6 +172,45 @@ impl Sqlite {
                     record(connection, number, id, attempt)?;
                 }
                 Ok(settled > 0)
+            })
+            .await
+    }
+
+    /// Whether it was news.
+    pub(crate) async fn report(
+        &self,
+        organization: OrganizationId,
+        id: MessageId,
+        report: Report,
+    ) -> Result<bool, Error> {
+        let Some(number) = self.number(organization)? else { return Ok(false) };
+        let forgotten = report.now.plus_millis(REMEMBERED);
+        self.writer
+            .run(move |connection| {
+                let sql = "update outbox set state = ?4, queue = ?5, due_at = ?6, reference = coalesce(?7, reference), \
+                           claim = 0 where organization = ?1 and id = ?2 and attempts = ?3 and webhook is null \
+                           and (state = 4 or state in (1, 6) and ?4 <> 6)";
+                let told = connection.prepare_cached(sql)?.execute(params![
+                    number,
+                    id.as_str(),
+                    report.nth,
+                    report.state as u8,
+                    SETTLED,
+                    forgotten.as_millis(),
+                    report.reference
+                ])?;
+                if told > 0 {
+                    let sql = "update attempt set outcome = ?4, note = ?5 \
+                               where organization = ?1 and message = ?2 and nth = ?3";
+                    connection.prepare_cached(sql)?.execute(params![
+                        number,
+                        id.as_str(),
+                        report.nth,
+                        report.outcome as u8,
+                        report.note
+                    ])?;
+                }
+                Ok(told > 0)
             })
             .await
     }
@@ -466,7 +505,7 @@ pub(super) fn apply(
         }
         Write::MessageRetried(id, at) => {
             let sql = "update outbox set state = 0, queue = coalesce(webhook, 'sms'), due_at = ?3, asked = 0, claim = 0 \
-                       where organization = ?1 and id = ?2 and state in (2, 3, 4, 5)";
+                       where organization = ?1 and id = ?2 and state not in (0, 1)";
             connection.prepare_cached(sql)?.execute(params![number, id.as_str(), at.as_millis()])?;
         }
         Write::MessageDropped(id, at) => {

@@ -22,7 +22,7 @@ impl App {
         Ok(self.store.attempts(caller.organization(), id).await?)
     }
 
-    /// Owes a message once more that was delivered, given up or dropped, or of which it is unknown whether it arrived.
+    /// Owes a message once more that ended in any way, or of which it is unknown whether it arrived.
     /// So it may arrive twice: whoever asks for it has decided that.
     pub async fn retry_message(&self, caller: &Caller, id: MessageId) -> Result<(), Error> {
         let message = self.message(caller, id).await?;
@@ -44,7 +44,9 @@ impl App {
             State::Owed | State::Unknown => {}
             State::Sending => return Err(Error::NotNow("it is being sent at this moment")),
             State::Dropped => return Ok(()),
-            State::Delivered | State::Failed => return Err(Error::NotNow("it is not owed any more")),
+            State::Delivered | State::Failed | State::Accepted | State::Undelivered => {
+                return Err(Error::NotNow("it is not owed any more"));
+            }
         }
         let now = self.clock.now();
         let writes = vec![Write::MessageDropped(id, now)];

@@ -1,14 +1,15 @@
 //! Text messages: how an organization's read, and who may be sent any.
 
 use roster_directory::{
-    UserId, Write,
+    MessageId, OrganizationId, UserId, Write,
     audit::{Action, Target},
+    outbox::State,
     sms::{Consent, Setting},
 };
-use roster_store::outbox::{Stop, VersionedSetting};
+use roster_store::outbox::{Report, Stop, VersionedSetting};
 
 use super::{App, Caller, Error};
-use crate::deliver::phone;
+use crate::deliver::{gateway::Fate, phone};
 
 /// Everything that is kept of whether somebody may be sent text messages.
 #[derive(Debug)]
@@ -48,6 +49,21 @@ impl App {
         };
         let may_be_sent = user.should_send_sms && phone.is_some() && !has_stopped(&said_by_phone);
         Ok(ConsentHistory { said_of_user, said_by_phone, may_be_sent })
+    }
+
+    /// Writes down what the gateway says became of a text message, which it calls `sid` and sent to this number, at the
+    /// `nth` attempt. `false`: that is known already, or there is no such message.
+    pub async fn sms_reported(
+        &self,
+        (organization, id, nth): (OrganizationId, MessageId, u32),
+        (sid, to): (Option<String>, &str),
+        Fate { state, outcome, note }: Fate,
+    ) -> Result<bool, Error> {
+        if state == State::Dropped && phone::is_e164(to) {
+            self.record_stop(to, true, "gateway", sid.as_deref().unwrap_or(id.as_str())).await?;
+        }
+        let report = Report { nth, state, outcome, note, reference: sid, now: self.clock.now() };
+        Ok(self.store.report(organization, id, report).await?)
     }
 
     /// Writes down that the holder of a phone number wants no more text messages, or wants them again.

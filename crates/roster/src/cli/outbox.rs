@@ -18,7 +18,7 @@ pub(super) enum Outbox {
         /// Only this organization's
         #[arg(long)]
         org: Option<OrganizationId>,
-        /// owed, sending, delivered, failed, unknown, dropped, or all
+        /// owed, sending, accepted, delivered, undelivered, failed, unknown, dropped, or all
         #[arg(long, default_value = "owed", value_parser = state_or_all)]
         state: Asked,
         /// How many at most
@@ -33,8 +33,7 @@ pub(super) enum Outbox {
         /// The message's id, msg_…
         id: MessageId,
     },
-    /// Owe a message once more that was given up, dropped or delivered, or of which it is unknown whether it arrived.
-    /// It may arrive twice
+    /// Owe a message once more that ended in any way, or of which it is unknown whether it arrived. It may arrive twice
     Retry {
         /// The organization it belongs to
         #[arg(long)]

@@ -12,7 +12,10 @@ use hyper::{
     Request,
     header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
 };
-use roster_directory::Timestamp;
+use roster_directory::{
+    Timestamp,
+    outbox::{Outcome, State},
+};
 use serde::Deserialize;
 use url::Url;
 
@@ -27,6 +30,7 @@ const CLOCK_SKEW: i64 = 2 * 60 * 1_000;
 /// Where text messages go, and as whom.
 pub struct Gateway {
     client: Client,
+    /// Of the account; each message stands below it.
     messages: Url,
     authorization: String,
     sender: Sender,
@@ -96,6 +100,49 @@ pub enum Known {
     NotTold,
 }
 
+/// What the gateway says became of a text message that it took.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Fate {
+    /// What it is now. [`State::Dropped`]: the person told the gateway to stop (21610).
+    pub state: State,
+    /// What the attempt came to.
+    pub outcome: Outcome,
+    /// In words that are ours.
+    pub note: String,
+}
+
+impl Fate {
+    /// Reads a status of the gateway's and, where it did not arrive, its code (Twilio, "Message status values");
+    /// `None`: it is none that says anything.
+    pub fn read(status: &str, code: Option<u32>) -> Option<Self> {
+        let (state, outcome, said) = match (status, code) {
+            ("failed" | "undelivered", Some(21610)) => (State::Dropped, Outcome::Refused, "the person has opted out"),
+            ("accepted" | "scheduled" | "queued" | "sending" | "sent", _) => {
+                return Some(Self::new(State::Accepted, Outcome::Accepted, "the gateway took it".to_owned()));
+            }
+            ("delivered" | "read", _) => {
+                return Some(Self::new(State::Delivered, Outcome::Delivered, "it reached the phone".to_owned()));
+            }
+            ("undelivered", _) => (State::Undelivered, Outcome::Undelivered, "it did not reach the phone"),
+            ("failed" | "canceled", _) => (State::Failed, Outcome::Refused, "the gateway gave it up"),
+            _ => return None,
+        };
+        let note = code.map_or_else(|| said.to_owned(), |code| format!("{said} ({code})"));
+        Some(Self::new(state, outcome, note))
+    }
+
+    fn new(state: State, outcome: Outcome, note: String) -> Self {
+        Self { state, outcome, note }
+    }
+}
+
+#[derive(Deserialize)]
+struct Shown {
+    to: String,
+    status: String,
+    error_code: Option<u32>,
+}
+
 #[derive(Deserialize)]
 struct Taken {
     sid: Option<String>,
@@ -129,26 +176,40 @@ impl Gateway {
         Ok(Self { client, messages, authorization, sender })
     }
 
-    /// Sends a text message to a number in E.164 form.
-    pub async fn send(&self, to: &str, text: &str) -> Said {
+    /// Sends a text message to a number in E.164 form. What becomes of it is told at `callback`.
+    pub async fn send(&self, to: &str, text: &str, callback: Option<&str>) -> Said {
         let request = self
             .request("POST", &self.messages)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(Full::from(self.form(to, text)));
+            .body(Full::from(self.form(to, text, callback)));
         match request {
             Ok(request) => said(self.client.send(request).await),
             Err(_) => Said { sent: Sent::Refused, status: None, note: "the request cannot be written".to_owned() },
         }
     }
 
-    fn form(&self, to: &str, text: &str) -> String {
+    fn form(&self, to: &str, text: &str, callback: Option<&str>) -> String {
         let mut form = Serializer::new(String::new());
         form.append_pair("To", to);
         match &self.sender {
             Sender::Number(number) => form.append_pair("From", number),
             Sender::Service(id) => form.append_pair("MessagingServiceSid", id),
         };
+        if let Some(callback) = callback {
+            form.append_pair("StatusCallback", callback);
+        }
         form.append_pair("Body", text).finish()
+    }
+
+    /// Asks what became of a text message that it took under this name: the number it went to, and its fate; `None`: it
+    /// does not say.
+    pub async fn fate(&self, sid: &str) -> Option<(String, Fate)> {
+        let mut url = self.messages.clone();
+        url.path_segments_mut().ok()?.pop().extend(["Messages", &format!("{sid}.json")]);
+        let request = self.request("GET", &url).body(Full::default()).ok()?;
+        let reply = self.client.send(request).await.ok().filter(|reply| reply.status == 200)?;
+        let shown: Shown = serde_json::from_slice(&reply.body).ok()?;
+        Some((shown.to, Fate::read(&shown.status, shown.error_code)?))
     }
 
     /// Asks whether it took a text message with this text for this number since.
@@ -209,7 +270,7 @@ fn said(reply: Result<Reply, Trouble>) -> Said {
 }
 
 /// A name that the gateway gave, if it looks like one.
-fn sid(text: Option<&str>) -> Option<String> {
+pub(crate) fn sid(text: Option<&str>) -> Option<String> {
     let sane = |text: &&str| text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric());
     text.filter(sane).map(str::to_owned)
 }
@@ -242,6 +303,33 @@ mod tests {
         }
         assert_eq!(said(Err(Trouble::NotSent(Why::NotConnected))).sent, Sent::NotSent(None));
         assert_eq!(said(Err(Trouble::Unknown(Why::Timeout))).sent, Sent::Unknown);
+    }
+
+    #[test]
+    fn every_status_is_one_of_a_few_fates() {
+        let read = |status, code| Fate::read(status, code).map(|fate| (fate.state, fate.note));
+        for status in ["accepted", "scheduled", "queued", "sending", "sent"] {
+            assert_eq!(read(status, None), Some((State::Accepted, "the gateway took it".to_owned())), "{status}");
+        }
+        for status in ["delivered", "read"] {
+            assert_eq!(read(status, None), Some((State::Delivered, "it reached the phone".to_owned())), "{status}");
+        }
+        let note = "it did not reach the phone (30005)".to_owned();
+        assert_eq!(read("undelivered", Some(30005)), Some((State::Undelivered, note)));
+        for (status, code, note) in [
+            ("failed", Some(30003), "the gateway gave it up (30003)"),
+            ("failed", None, "the gateway gave it up"),
+            ("canceled", None, "the gateway gave it up"),
+        ] {
+            assert_eq!(read(status, code), Some((State::Failed, note.to_owned())), "{status}");
+        }
+        for status in ["failed", "undelivered"] {
+            let note = "the person has opted out (21610)".to_owned();
+            assert_eq!(read(status, Some(21610)), Some((State::Dropped, note)), "{status}");
+        }
+        for status in ["", "Delivered", "received", "partially_delivered"] {
+            assert_eq!(read(status, None), None, "{status}");
+        }
     }
 
     #[test]

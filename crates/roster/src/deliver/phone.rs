@@ -13,6 +13,12 @@ pub(crate) fn e164(given: &PhoneNumber) -> Option<String> {
     sendable.then(|| number.format().mode(phonenumber::Mode::E164).to_string())
 }
 
+/// Whether it has E.164's form, as the gateway writes numbers.
+pub(crate) fn is_e164(text: &str) -> bool {
+    text.strip_prefix('+')
+        .is_some_and(|digits| (8..=15).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

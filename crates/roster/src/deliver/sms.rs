@@ -29,6 +29,9 @@ impl Delivery {
     /// Deals with a claimed text message.
     pub(super) async fn text(&self, gateway: &Gateway, claimed: &Claimed, claim: Claim) -> Result<(), Error> {
         let Content::WelcomeSms(user) = claimed.message.content else { return Ok(()) };
+        if claimed.state == State::Accepted {
+            return self.ask(gateway, claimed, claim).await;
+        }
         let draft = self.draft(claimed, user).await?;
         match claimed.state {
             State::Owed => self.send(gateway, claimed, claim, draft).await,
@@ -85,9 +88,10 @@ impl Delivery {
                 return self.settle(claimed, claim, owed(due_at, now)).await;
             }
         }
-        let said = gateway.send(&to, &text).await;
-        let ended = self.app.clock().now();
         let attempts = claimed.attempts + 1;
+        let callback = self.callback(claimed, attempts);
+        let said = gateway.send(&to, &text, callback.as_deref()).await;
+        let ended = self.app.clock().now();
         let attempt = |outcome| Attempt {
             at: now,
             outcome,
@@ -97,7 +101,7 @@ impl Delivery {
         };
         let settlement = match said.sent {
             Sent::Taken(reference) => {
-                Settlement { attempt: Some(attempt(Outcome::Delivered)), reference, ..settled(State::Delivered, ended) }
+                Settlement { attempt: Some(attempt(Outcome::Accepted)), ..self.accepted(reference, ended) }
             }
             Sent::NotSent(wait) => {
                 let pause = self.jittered(sms_pause(attempts)).max(wait.map_or(0, millis));
@@ -138,9 +142,8 @@ impl Delivery {
             Known::Yes(reference) => {
                 let note = "the gateway was asked afterwards, and had it".to_owned();
                 Settlement {
-                    attempt: Some(Attempt { outcome: Outcome::Delivered, note, ..last }),
-                    reference,
-                    ..settled(State::Delivered, now)
+                    attempt: Some(Attempt { outcome: Outcome::Accepted, note, ..last }),
+                    ..self.accepted(reference, now)
                 }
             }
             Known::No | Known::NotTold => {
@@ -148,11 +151,51 @@ impl Delivery {
                 Settlement {
                     attempt: Some(Attempt { outcome: Outcome::Unknown, note, ..last }),
                     due_at: pause.map(|pause| now.plus_millis(pause)),
+                    asked,
                     ..settled(State::Unknown, now)
                 }
             }
         };
-        self.settle(claimed, claim, Settlement { had_begun: true, asked, ..settlement }).await
+        self.settle(claimed, claim, Settlement { had_begun: true, ..settlement }).await
+    }
+
+    /// Asks the gateway what became of a text message that it took. Whatever it answers is the last that we ask.
+    async fn ask(&self, gateway: &Gateway, claimed: &Claimed, claim: Claim) -> Result<(), Error> {
+        let (organization, id) = (claimed.organization, claimed.message.id);
+        let Some(stored) = self.app.store().message(organization, id).await? else { return Ok(()) };
+        let told = match &stored.reference {
+            Some(sid) => gateway.fate(sid).await,
+            None => None,
+        };
+        let (asked, now) = (claimed.asked + 1, self.app.clock().now());
+        let due_at = match told {
+            Some((to, fate)) if fate.state != State::Accepted => {
+                let state = fate.state;
+                if self.app.sms_reported((organization, id, claimed.attempts), (stored.reference, &to), fate).await? {
+                    self.metrics.settled(claimed.message.content.kind(), state);
+                }
+                return Ok(());
+            }
+            Some(_) => None,
+            None => reconcile_pause(asked).map(|pause| now.plus_millis(pause)),
+        };
+        // Not counted as settled: it was when it was accepted.
+        self.app.store().settle(claimed, claim, Settlement { due_at, asked, ..settled(State::Accepted, now) }).await?;
+        Ok(())
+    }
+
+    /// The gateway took it, under this name.
+    fn accepted(&self, reference: Option<String>, now: Timestamp) -> Settlement {
+        let ask_at = now.plus_millis(millis(self.config.sms_ask_after));
+        // What has no name cannot be asked for.
+        Settlement { due_at: reference.is_some().then_some(ask_at), reference, ..settled(State::Accepted, now) }
+    }
+
+    /// Where the gateway tells what becomes of this attempt.
+    fn callback(&self, claimed: &Claimed, nth: u32) -> Option<String> {
+        let (organization, id) = (claimed.organization, claimed.message.id);
+        let ours = self.public_address.as_ref()?;
+        Some(format!("{ours}/sms/status?org={organization}&message={id}&attempt={nth}"))
     }
 }
 

@@ -7,6 +7,7 @@ mod me;
 mod openapi;
 mod refusals;
 mod roles;
+mod sms;
 mod tenants;
 pub(crate) mod together;
 mod unknown_names;

@@ -65,7 +65,7 @@ fn a_copy_is_the_same_directory_and_goes_on() {
     payors	22
     users	1563
     audit entries	1617
-    attempts	18
+    attempts	22
     webhooks	2
     SMS settings	4
     opt-outs	10

@@ -1,6 +1,7 @@
 //! A clinic's gateway for text messages, as Twilio's Messages resource behaves, with faults where a test wants them.
 //!
-//! Real Twilio was not asked. What is here is from its documentation: the resource, its errors, and its list.
+//! Real Twilio was not asked. What is here is from its documentation: the resource, its errors, its list, its status
+//! callbacks and its signature.
 
 use std::{
     collections::HashMap,
@@ -9,9 +10,13 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::fmt::rfc2822;
+use ring::hmac;
 use serde_json::{Value, json};
 
-use crate::receiver::{Act, Received, Receiver, status};
+use crate::{
+    binary::Server,
+    receiver::{Act, Received, Receiver, status},
+};
 
 pub(crate) const ACCOUNT: &str = "AC00000000000000000000000000000000";
 pub(crate) const TOKEN: &str = "not-a-real-token";
@@ -41,6 +46,10 @@ pub(crate) enum Fault {
 struct Book {
     posted: HashMap<String, u32>,
     taken: Vec<Value>,
+    /// Where it is told what becomes of each message that was taken; "" where nobody wants to hear it.
+    callbacks: Vec<String>,
+    /// What becomes of those for a number: their status and code.
+    fates: HashMap<String, (String, Option<u32>)>,
 }
 
 /// The gateway.
@@ -83,11 +92,58 @@ impl Gateway {
         counts
     }
 
+    /// What becomes of messages for this number, as whoever asks is told. Nobody is called back.
+    pub(crate) fn becomes(&self, to: &str, status: &str, code: Option<u32>) {
+        let fate = (status.to_owned(), code);
+        self.book.lock().expect("no panic").fates.insert(to.to_owned(), fate);
+    }
+
+    /// Where the gateway is to tell what becomes of the newest message for this number, and its name; "" for nowhere.
+    pub(crate) fn callback(&self, to: &str) -> (String, String) {
+        let book = self.book.lock().expect("no panic");
+        let nth = book.taken.iter().rposition(|message| message["to"] == to).expect("a message");
+        (book.callbacks[nth].clone(), book.taken[nth]["sid"].as_str().expect("an id").to_owned())
+    }
+
+    /// Tells what became of the newest message for this number where it was asked to, at a server that has this public
+    /// address.
+    pub(crate) fn call_back(&self, server: &Server, public: &str, to: &str, status: &str, code: Option<u32>) {
+        let (url, sid) = self.callback(to);
+        let path = url.strip_prefix(public).unwrap_or_else(|| panic!("{url} is not at {public}"));
+        let code = code.map(|code| code.to_string());
+        let mut params =
+            vec![("AccountSid", ACCOUNT), ("From", SENDER), ("MessageSid", &sid), ("MessageStatus", status)];
+        params.extend(code.as_deref().map(|code| ("ErrorCode", code)));
+        params.extend([("SmsSid", &*sid), ("SmsStatus", status), ("To", to)]);
+        assert_eq!(post(server, path, &signature(TOKEN, &url, &params), &params), 200);
+    }
+
     /// The flags that make `roster serve` use it. Its token goes in the environment.
     pub(crate) fn flags(&self) -> Vec<String> {
         let flags = ["--sms-url", &self.receiver.url(""), "--sms-account", ACCOUNT, "--sms-from", SENDER];
         flags.map(str::to_owned).to_vec()
     }
+}
+
+/// How the gateway signs what it posts to this address.
+pub(crate) fn signature(token: &str, url: &str, params: &[(&str, &str)]) -> String {
+    let mut sorted = params.to_vec();
+    sorted.sort_unstable();
+    let signed = sorted.iter().fold(url.to_owned(), |signed, (name, value)| signed + name + value);
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, token.as_bytes());
+    STANDARD.encode(hmac::sign(&key, signed.as_bytes()))
+}
+
+/// Posts a form as the gateway does: the status of the answer.
+pub(crate) fn post(server: &Server, path: &str, signature: &str, params: &[(&str, &str)]) -> u16 {
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(params).finish();
+    let mut wire = server.wire();
+    wire.send(format!(
+        "POST {path} HTTP/1.1\r\nhost: roster\r\ncontent-type: application/x-www-form-urlencoded\r\n\
+         x-twilio-signature: {signature}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+    wire.answer().status
 }
 
 fn respond(request: &Received, book: &mut Book, fault: &impl Fn(&str, u32) -> Fault) -> Act {
@@ -103,7 +159,20 @@ fn respond(request: &Received, book: &mut Book, fault: &impl Fn(&str, u32) -> Fa
         return refusal(401, 20003, "Authenticate");
     }
     let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
-    if path != format!("/2010-04-01/Accounts/{ACCOUNT}/Messages.json") {
+    let messages = format!("/2010-04-01/Accounts/{ACCOUNT}/Messages");
+    let shown = |sid: &str| book.taken.iter().find(|message| message["sid"] == sid);
+    let sid = path.strip_prefix(&messages).and_then(|rest| rest.strip_prefix('/')?.strip_suffix(".json"));
+    if let Some(message) = sid.and_then(shown)
+        && request.method == "GET"
+    {
+        let mut message = message.clone();
+        if let Some((status, code)) = book.fates.get(message["to"].as_str().expect("a number")) {
+            message["status"] = status.as_str().into();
+            message["error_code"] = (*code).into();
+        }
+        return answer(200, message);
+    }
+    if path != messages + ".json" {
         return refusal(404, 20404, "The requested resource was not found");
     }
     if request.method == "GET" {
@@ -135,6 +204,7 @@ fn respond(request: &Received, book: &mut Book, fault: &impl Fn(&str, u32) -> Fa
     });
     if matches!(fault, Fault::None | Fault::LostAfterTaking | Fault::ErrorAfterTaking) {
         book.taken.push(message.clone());
+        book.callbacks.push(field("StatusCallback"));
     }
     match fault {
         Fault::None => answer(201, message),

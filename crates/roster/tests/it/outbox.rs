@@ -20,11 +20,11 @@ use crate::{
 };
 
 /// How long a claim lasts here.
-const CLAIM: i64 = 60_000;
+pub(crate) const CLAIM: i64 = 60_000;
 
 const HOUR: i64 = 3_600_000;
 
-const DAY: i64 = 24 * HOUR;
+pub(crate) const DAY: i64 = 24 * HOUR;
 
 pub(crate) fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(NOW + millis)

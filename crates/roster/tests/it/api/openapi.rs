@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::roster::{Answer, Client, Roster};
 
 /// What is served beside the API: none of it needs a key, and none of it knows anything about an organization.
-const BESIDE_THE_API: [(&str, &str); 7] = [
+const BESIDE_THE_API: [(&str, &str); 8] = [
     ("GET", "/docs"),
     ("GET", "/docs/"),
     ("GET", "/docs/{file}"),
@@ -20,6 +20,7 @@ const BESIDE_THE_API: [(&str, &str); 7] = [
     ("GET", "/openapi.json"),
     ("GET", "/readyz"),
     ("POST", "/sms/inbound"),
+    ("POST", "/sms/status"),
 ];
 
 /// One operation of the document.

@@ -32,7 +32,7 @@ fn killed_over_a_message_that_was_taken_the_next_process_finds_out() {
     server.wait();
     go.send(()).expect("it waits");
     let server = house.serve_with(&gateway, &[]);
-    house.wait_for("delivered", 1);
+    house.wait_for("accepted", 1);
     assert_eq!((gateway.posted(&phone(1)), gateway.taken(&phone(1)).len()), (1, 1));
     drop(server);
 }

@@ -1,24 +1,25 @@
 //! Text messages: once, with nothing of anybody in them that the template does not name, and never against their will.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use ring::hmac;
-
 use super::{House, phone};
 use crate::{
     binary::Server,
-    gateway::{Fault, Gateway, TOKEN},
+    gateway::{self, Fault, Gateway, TOKEN},
+    receiver::Received,
 };
+
+/// Where the gateway reaches the server, as it is told.
+const PUBLIC: &str = "https://roster.example";
 
 #[test]
 fn a_new_user_is_greeted_once() {
     let (house, gateway) = (House::new(), Gateway::new());
     let server = house.serve_with(&gateway, &[]);
     house.texted(&server, "a@example.com", "(415) 555-2671");
-    let delivered = house.wait_for("delivered", 1);
+    let accepted = house.wait_for("accepted", 1);
     let said = "Example Organization added you to its directory. Reply STOP to receive no more text messages.";
     assert_eq!((gateway.taken("+14155552671"), gateway.posted("+14155552671")), (vec![said.to_owned()], 1));
-    let shown = house.binary.print(["outbox", "show", "--org", &house.org, &delivered[0][0]]);
-    assert!(shown.contains("\tdelivered\t201\t"), "{shown}");
+    let shown = house.binary.print(["outbox", "show", "--org", &house.org, &accepted[0][0]]);
+    assert!(shown.contains("\taccepted\t201\t"), "{shown}");
     let metrics = house.get(&server, "/api/v1/me");
     assert!(!metrics.is_null());
 }
@@ -30,7 +31,7 @@ fn the_organizations_own_template_is_used() {
     house.binary.print(["sms", "set", "--org", &house.org, "--template", template, "--wording", "I agree to texts"]);
     let server = house.serve_with(&gateway, &[]);
     let user = house.texted(&server, "a@example.com", &phone(1));
-    house.wait_for("delivered", 1);
+    house.wait_for("accepted", 1);
     assert_eq!(gateway.taken(&phone(1)), ["Hi Canaryfirst, welcome to Example Organization"]);
     let consent = house.binary.print(["sms", "consent", "--org", &house.org, &user]);
     let columns: Vec<_> = consent.lines().next().expect("a consent").split('\t').collect();
@@ -91,29 +92,19 @@ fn who_opted_out_at_the_gateway_is_not_sent_any_more() {
 /// A message from a person, as the gateway passes it on: the status of the answer.
 fn inbound(server: &Server, public: &str, token: &str, from: &str, said: &str, id: &str) -> u16 {
     let params = [("Body", said), ("From", from), ("MessageSid", id), ("To", "+14155550100")];
-    let mut signed = format!("{public}/sms/inbound");
-    params.iter().for_each(|(name, value)| signed.push_str(&format!("{name}{value}")));
-    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, token.as_bytes());
-    let signature = STANDARD.encode(hmac::sign(&key, signed.as_bytes()));
-    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(params).finish();
-    let mut wire = server.wire();
-    wire.send(format!(
-        "POST /sms/inbound HTTP/1.1\r\nhost: roster\r\ncontent-type: application/x-www-form-urlencoded\r\n\
-         x-twilio-signature: {signature}\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    ));
-    wire.answer().status
+    let signature = gateway::signature(token, &format!("{public}/sms/inbound"), &params);
+    gateway::post(server, "/sms/inbound", &signature, &params)
 }
 
 #[test]
 fn stop_is_heard_from_the_gateway_only_and_start_takes_it_back() {
     let (house, gateway) = (House::new(), Gateway::new());
-    let public = "https://roster.example";
+    let public = PUBLIC;
     let server = house.serve_with(&gateway, &["--public-url", public]);
     assert_eq!(inbound(&server, public, "another-token", &phone(1), "STOP", "SM1"), 403);
     assert_eq!(inbound(&server, "https://elsewhere.example", TOKEN, &phone(1), "STOP", "SM1"), 403);
     house.texted(&server, "a@example.com", &phone(1));
-    house.wait_for("delivered", 1);
+    house.wait_for("accepted", 1);
 
     assert_eq!(inbound(&server, public, TOKEN, &phone(1), "Stop.", "SM2"), 200);
     house.texted(&server, "b@example.com", &phone(1));
@@ -123,7 +114,7 @@ fn stop_is_heard_from_the_gateway_only_and_start_takes_it_back() {
     house.wait_for("dropped", 2);
     assert_eq!(inbound(&server, public, TOKEN, &phone(1), "START", "SM4"), 200);
     house.texted(&server, "d@example.com", &phone(1));
-    house.wait_for("delivered", 2);
+    house.wait_for("accepted", 2);
     assert_eq!(gateway.posted(&phone(1)), 2);
 }
 
@@ -196,5 +187,105 @@ fn a_number_that_is_none_is_given_up_at_once() {
     let shown = house.binary.print(["outbox", "show", "--org", &house.org, &failed[0][0]]);
     assert!(shown.contains("the gateway refused it (21211)"), "{shown}");
     assert_eq!(gateway.posted(&phone(1)), 1);
+    drop(server);
+}
+
+/// The attempts that `roster outbox show` shows: outcome, status and note.
+fn attempts(house: &House, message: &str) -> Vec<[String; 3]> {
+    let shown = house.binary.print(["outbox", "show", "--org", &house.org, message]);
+    let columns = |line: &str| line.split('\t').map(str::to_owned).collect::<Vec<_>>();
+    let attempts = shown.lines().map(columns).filter(|columns| columns[0] == "attempt");
+    attempts.map(|columns| [2, 3, 5].map(|nth: usize| columns[nth].clone())).collect()
+}
+
+#[test]
+fn what_becomes_of_a_message_is_told_by_the_gateway() {
+    let (house, gateway) = (House::new(), Gateway::new());
+    // The slash at its end is not doubled.
+    let server = house.serve_with(&gateway, &["--public-url", "https://roster.example/"]);
+    let told = |nth: u32, status: &str, code| gateway.call_back(&server, PUBLIC, &phone(nth), status, code);
+    for nth in 1..=3 {
+        house.texted(&server, &format!("u{nth}@example.com"), &phone(nth));
+    }
+    house.wait_for("accepted", 3);
+    told(1, "delivered", None);
+    told(1, "sent", None);
+    told(2, "queued", None);
+    told(2, "undelivered", Some(30005));
+    told(3, "sending", None);
+    let (delivered, undelivered) = (house.outbox("delivered"), house.outbox("undelivered"));
+    assert_eq!((delivered.len(), undelivered.len(), house.outbox("accepted").len()), (1, 1, 1));
+    let note = "it did not reach the phone (30005)";
+    assert_eq!(attempts(&house, &undelivered[0][0]), [["undelivered", "201", note]]);
+    assert_eq!(attempts(&house, &delivered[0][0]), [["delivered", "201", "it reached the phone"]]);
+    // A person may decide to send it once more, and what is told of the first attempt is not of the second.
+    let (first, _) = gateway.callback(&phone(2));
+    house.binary.print(["outbox", "retry", "--org", &house.org, &undelivered[0][0]]);
+    house.wait_for("accepted", 2);
+    assert_ne!(gateway.callback(&phone(2)).0, first);
+    drop(server);
+}
+
+#[test]
+fn who_opted_out_is_heard_of_although_the_gateway_took_the_message() {
+    let (house, gateway) = (House::new(), Gateway::new());
+    let server = house.serve_with(&gateway, &["--public-url", PUBLIC]);
+    let user = house.texted(&server, "a@example.com", &phone(1));
+    house.wait_for("accepted", 1);
+    gateway.call_back(&server, PUBLIC, &phone(1), "failed", Some(21610));
+    let dropped = house.wait_for("dropped", 1);
+    assert_eq!(attempts(&house, &dropped[0][0]), [["refused", "201", "the person has opted out (21610)"]]);
+    house.texted(&server, "b@example.com", &phone(1));
+    house.wait_for("dropped", 2);
+    assert_eq!(gateway.posted(&phone(1)), 1, "it was not even tried");
+    let consent = house.binary.print(["sms", "consent", "--org", &house.org, &user]);
+    assert!(consent.contains("\tphone\tstop\tgateway\t"), "{consent}");
+}
+
+#[test]
+fn without_a_callback_the_gateway_is_asked_what_became_of_a_message() {
+    let (house, gateway) = (House::new(), Gateway::new());
+    gateway.becomes(&phone(1), "delivered", None);
+    gateway.becomes(&phone(2), "undelivered", Some(30003));
+    gateway.becomes(&phone(3), "failed", Some(21610));
+    gateway.becomes(&phone(4), "sent", None);
+    let server = house.serve_with(&gateway, &["--sms-ask-after", "0s"]);
+    for nth in 1..=4 {
+        house.texted(&server, &format!("u{nth}@example.com"), &phone(nth));
+    }
+    let (delivered, undelivered) = (house.wait_for("delivered", 1), house.wait_for("undelivered", 1));
+    let dropped = house.wait_for("dropped", 1);
+    assert_eq!(gateway.callback(&phone(1)).0, "", "it could not call back");
+    assert_eq!(attempts(&house, &delivered[0][0]), [["delivered", "201", "it reached the phone"]]);
+    assert_eq!(attempts(&house, &undelivered[0][0]), [["undelivered", "201", "it did not reach the phone (30003)"]]);
+    assert_eq!(attempts(&house, &dropped[0][0]), [["refused", "201", "the person has opted out (21610)"]]);
+    house.texted(&server, "again@example.com", &phone(3));
+    house.wait_for("dropped", 2);
+    assert_eq!((gateway.posted(&phone(3)), house.outbox("accepted").len()), (1, 1));
+    // The one that is still under way was asked for once, and will not be again.
+    let (_, sid) = gateway.callback(&phone(4));
+    let asked = |asked: &[Received]| asked.iter().filter(|asked| asked.path.contains(&sid)).count();
+    gateway.receiver.wait_until(|received| asked(received) == 1);
+    gateway.becomes(&phone(5), "delivered", None);
+    house.texted(&server, "last@example.com", &phone(5));
+    house.wait_for("delivered", 2);
+    assert_eq!(asked(&gateway.receiver.received()), 1);
+    drop(server);
+}
+
+#[test]
+fn the_gateway_is_asked_in_its_time() {
+    let (house, gateway) = (House::new(), Gateway::new());
+    gateway.becomes(&phone(1), "delivered", None);
+    let server = house.serve_with(&gateway, &[]);
+    house.texted(&server, "a@example.com", &phone(1));
+    house.wait_for("accepted", 1);
+    drop(server);
+    // Of another message it is asked at once, and of this one in an hour.
+    gateway.becomes(&phone(2), "delivered", None);
+    let server = house.serve_with(&gateway, &["--sms-ask-after", "0s"]);
+    house.texted(&server, "b@example.com", &phone(2));
+    house.wait_for("delivered", 1);
+    assert_eq!(house.outbox("accepted").len(), 1);
     drop(server);
 }

@@ -7,7 +7,7 @@ use roster_directory::{
 };
 use roster_store::{
     Error,
-    outbox::{Filter, Stop, Wanted},
+    outbox::{Filter, Settlement, Stop, Wanted},
 };
 
 use super::{CLAIM, DAY, HOUR, at, claim, claim_sms, settled, store, stored, texted, webhook};
@@ -21,9 +21,13 @@ async fn a_message_is_retried_and_dropped_by_a_person() {
     let app = roster.app();
     let claimed = claim_sms(&roster, 1, 0, 1).await.remove(0);
     let (id, operator) = (claimed.message.id, &org.operator);
-    for (state, outcome) in
-        [(State::Failed, Outcome::Refused), (State::Unknown, Outcome::Unknown), (State::Delivered, Outcome::Delivered)]
-    {
+    for (state, outcome) in [
+        (State::Failed, Outcome::Refused),
+        (State::Unknown, Outcome::Unknown),
+        (State::Delivered, Outcome::Delivered),
+        (State::Accepted, Outcome::Accepted),
+        (State::Undelivered, Outcome::Undelivered),
+    ] {
         let claimed = claim_sms(&roster, 1, CLAIM, 1).await.remove(0);
         assert!(store(&roster).settle(&claimed, claim(1, CLAIM), settled(state, outcome)).await.expect("an answer"));
         assert_eq!(claim_sms(&roster, 2, 2 * DAY, 1).await.len(), 0, "{state:?}");
@@ -35,14 +39,14 @@ async fn a_message_is_retried_and_dropped_by_a_person() {
         );
     }
     let again = claim_sms(&roster, 3, CLAIM, 1).await.remove(0);
-    assert_eq!((again.message.id, again.state, again.attempts), (id, State::Owed, 3));
+    assert_eq!((again.message.id, again.state, again.attempts), (id, State::Owed, 5));
 
     // Dropped under the hands of whoever has it.
     app.drop_message(operator, id).await.expect("dropped");
     let late = store(&roster).settle(&again, claim(3, CLAIM), settled(State::Failed, Outcome::Refused)).await;
     assert!(!late.expect("an answer"));
     let message = stored(&roster, &again).await;
-    assert_eq!((message.state, message.attempts, message.due_at), (State::Dropped, 3, at(30 * DAY)));
+    assert_eq!((message.state, message.attempts, message.due_at), (State::Dropped, 5, at(30 * DAY)));
     assert_eq!(claim_sms(&roster, 4, 2 * DAY, 1).await.len(), 0);
     app.retry_message(operator, id).await.expect("retried");
     assert_eq!(claim_sms(&roster, 5, 0, 1).await.len(), 1);
@@ -70,6 +74,36 @@ async fn what_was_settled_is_forgotten_with_its_attempts_and_nothing_else_is() {
     }
     assert_eq!(forget(9_999 * DAY, 10).await, 0, "what is owed is never forgotten");
     assert_eq!(store(&roster).messages(Filter::default(), 10).await.expect("messages").len(), 1);
+}
+
+#[tokio::test]
+async fn what_the_gateway_took_waits_apart_until_it_is_asked_once() {
+    let roster = Roster::new();
+    let org = roster.organization("Example").await;
+    texted(&roster, &org, 1).await;
+    let claimed = claim_sms(&roster, 1, 0, 1).await.remove(0);
+    let accepted = |due_at| Settlement { due_at, ..settled(State::Accepted, Outcome::Accepted) };
+    let settle = async |token, millis, settlement| {
+        store(&roster).settle(&claimed, claim(token, millis), settlement).await.expect("an answer")
+    };
+    assert!(settle(1, 0, accepted(Some(at(HOUR)))).await);
+    assert_eq!(store(&roster).backlog(100).await.expect("a backlog"), [], "nobody owes it");
+    assert_eq!(claim_sms(&roster, 2, DAY, 1).await.len(), 0, "it is not sent again");
+    assert_eq!(store(&roster).forget(at(300 * DAY), 10).await.expect("an answer"), 0, "and not forgotten");
+    let to_ask = async |token, millis| {
+        let wanted = Wanted { queue: Queue::Accepted, now: at(millis), limit: 10 };
+        store(&roster).claim(wanted, claim(token, millis)).await.expect("claimed")
+    };
+    assert_eq!(to_ask(3, HOUR - 1).await.len(), 0);
+    let again = to_ask(4, HOUR).await.remove(0);
+    assert_eq!((again.message.id, again.state, again.attempts), (claimed.message.id, State::Accepted, 1));
+    assert_eq!(to_ask(5, HOUR + CLAIM - 1).await.len(), 0, "it is somebody's");
+    assert_eq!(to_ask(6, HOUR + CLAIM).await.len(), 1, "who has died");
+    assert!(settle(6, HOUR, Settlement { attempt: None, ..accepted(None) }).await);
+    assert_eq!(to_ask(7, 29 * DAY).await.len(), 0, "once");
+    let message = stored(&roster, &claimed).await;
+    assert_eq!((message.state, message.attempts, message.due_at), (State::Accepted, 1, at(30 * DAY)));
+    assert_eq!(store(&roster).forget(at(30 * DAY), 10).await.expect("an answer"), 1);
 }
 
 #[tokio::test]

@@ -19,8 +19,8 @@ fn a_database_newer_than_the_binary_is_refused() {
     binary.organization_with_admin();
     let insert = "insert into schema_migration values (99, '0099_tomorrow.sql', x'00')";
     Connection::open(binary.database()).expect("the file").execute(insert, []).expect("a row");
-    assert_snapshot!(refused(&binary), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 10, and this Roster (0.1.0) knows schemas up to 9: start the newer Roster it was last used with");
-    assert_snapshot!(binary.complaint(["org", "list"]), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 10, and this Roster (0.1.0) knows schemas up to 9: start the newer Roster it was last used with");
+    assert_snapshot!(refused(&binary), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 11, and this Roster (0.1.0) knows schemas up to 10: start the newer Roster it was last used with");
+    assert_snapshot!(binary.complaint(["org", "list"]), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 11, and this Roster (0.1.0) knows schemas up to 10: start the newer Roster it was last used with");
 }
 
 #[test]
@@ -208,6 +208,31 @@ fn messages_from_before_they_were_delivered_are_owed() {
              values (1, 'msg_abc123def456', 'sms.welcome', 'usr_1736937000_abc123def', 1736937000123);",
     );
     assert_snapshot!(old.print(["outbox", "list"]), @"msg_1736937000_abc123def	org_000000000001	sms.welcome	usr_1736937000_abc123def	2025-01-15T10:30:00.123Z	owed	0	2025-01-15T10:30:00.123Z");
+}
+
+#[test]
+fn what_the_gateway_took_before_it_was_asked_what_became_of_it_is_accepted() {
+    let old = of_schema(
+        9,
+        "insert into outbox (organization, id, kind, about, webhook, created_at, state, attempts, queue, due_at)
+             values (1, 'msg_1736937000_abc123def', 'sms.welcome', 'usr_1736937000_abc123def', null, 0, 2, 2, '', 9e15),
+                    (1, 'msg_1736937000_abc123dee', 'webhook.test', '', 'whk_abc123def456', 1, 2, 1, '', 9e15),
+                    (1, 'msg_1736937000_abc123ddd', 'sms.welcome', 'usr_1736937000_abc123def', null, 2, 3, 1, '', 9e15);
+         insert into attempt (organization, message, nth, at, outcome, status, millis, note)
+             values (1, 'msg_1736937000_abc123def', 1, 0, 2, 429, 5, 'too many at once'),
+                    (1, 'msg_1736937000_abc123def', 2, 0, 1, 201, 5, 'the gateway took it'),
+                    (1, 'msg_1736937000_abc123dee', 1, 0, 1, 200, 5, 'answered 200');",
+    );
+    let states = old.print(["outbox", "list", "--state", "all"]);
+    let states: Vec<_> = states.lines().map(|line| line.split('\t').nth(5).expect("a state")).collect();
+    assert_eq!(states, ["accepted", "delivered", "failed"]);
+    let outcomes = |message| {
+        let shown = old.print(["outbox", "show", "--org", "org_000000000001", message]);
+        let attempts = shown.lines().filter(|line| line.starts_with("attempt\t"));
+        attempts.map(|line| line.split('\t').nth(2).expect("an outcome").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(outcomes("msg_1736937000_abc123def"), ["not sent", "accepted"]);
+    assert_eq!(outcomes("msg_1736937000_abc123dee"), ["delivered"]);
 }
 
 #[test]

@@ -168,8 +168,10 @@ fn asked(query: &str) -> Result<(Filter, u32), Vec<Issue>> {
     let [state, page_size, cursor] = given(query, &PARAMETERS);
     let mut issues = Vec::new();
     let mut filter = Filter::default();
-    let words = || options(outbox::State::ALL.map(outbox::State::as_str));
-    let state_of = |text: &str| outbox::State::parse(text).ok_or_else(|| Flaw::not_one_of(&words(), text));
+    let words = || options(outbox::State::OF_WEBHOOKS.map(outbox::State::as_str));
+    let of_webhooks = |state: &outbox::State| outbox::State::OF_WEBHOOKS.contains(state);
+    let state_of =
+        |text: &str| outbox::State::parse(text).filter(of_webhooks).ok_or_else(|| Flaw::not_one_of(&words(), text));
     take(&mut issues, "state", state, state_of, |state| filter.state = Some(state));
     let Piece { size, after } = Piece::of([page_size, cursor], &mut issues, MessageId::parse);
     filter.before = after;

@@ -338,13 +338,13 @@ word!(
     DeliveryState of State: State::as_str,
     "`owed`: it is to be delivered, now or at its next attempt. `failed`: it was given up after the last attempt, or \
      because the receiver is gone. `dropped`: the webhook was deleted, or somebody asked for it.",
-    State::ALL.map(State::as_str)
+    State::OF_WEBHOOKS.map(State::as_str)
 );
 word!(
     AttemptOutcome of Outcome: outcome,
     "`delivered`: answered 2xx. `not_sent`: refused, or it did not arrive. `refused`: answered 410. `unknown`: it may \
      have arrived.",
-    Outcome::ALL.map(outcome)
+    Outcome::OF_WEBHOOKS.map(outcome)
 );
 
 fn outcome(outcome: Outcome) -> &'static str {

@@ -238,6 +238,8 @@ async fn deliveries_are_listed_newest_first_page_by_page_and_by_state() {
     assert_eq!(ids(&failed), [&*made[0]]);
     assert_eq!(ids(&admin.get(&format!("{listed}?state=owed&pageSize=100")).await), newest_first[..4]);
     assert_eq!(ids(&admin.get(&format!("{listed}?state=delivered")).await), [""; 0]);
+    let of_text_messages = admin.get(&format!("{listed}?state=accepted")).await;
+    assert_eq!(of_text_messages.status.as_u16(), 400, "no webhook's message is ever that");
     let exactly = admin.get(&format!("{listed}?pageSize=5")).await;
     assert_eq!((ids(&exactly).len(), exactly.header("link")), (5, ""));
 }

@@ -96,10 +96,10 @@ fn unique(webhook: &Webhook) -> u128 {
     webhook.id.as_str().bytes().fold(0, |number, byte| number * 31 + u128::from(byte))
 }
 
-/// Takes some of a queue's messages, and lets each end otherwise.
+/// Takes some of a queue's messages, and lets each end otherwise. What only text messages can be, only those are.
 async fn end(app: &App, queue: Queue) {
     let claim = Claim { token: -7, until: at(60_000) };
-    let claimed = app.store().claim(Wanted { queue, now: at(59_999), limit: 6 }, claim).await.expect("claimed");
+    let claimed = app.store().claim(Wanted { queue, now: at(59_999), limit: 8 }, claim).await.expect("claimed");
     for (nth, claimed) in claimed.iter().enumerate() {
         match nth {
             // One that is still somebody's, and one that was being sent when its process died.
@@ -112,7 +112,9 @@ async fn end(app: &App, queue: Queue) {
             2 => settle(app, claimed, claim, (State::Delivered, None), Some("SM\\1")).await,
             3 => settle(app, claimed, claim, (State::Unknown, None), None).await,
             4 => settle(app, claimed, claim, (State::Failed, None), None).await,
-            _ => settle(app, claimed, claim, (State::Owed, Some(at(90_000))), None).await,
+            5 => settle(app, claimed, claim, (State::Owed, Some(at(90_000))), None).await,
+            6 => settle(app, claimed, claim, (State::Accepted, Some(at(95_000))), Some("SM2")).await,
+            _ => settle(app, claimed, claim, (State::Undelivered, None), Some("SM3")).await,
         }
     }
 }
