@@ -14,4 +14,4 @@ ci:
 
 # The numbers of docs/performance/all.md, on a machine that does nothing else
 bench:
-    cargo run --release -p roster-bench -- all
+    cargo run --profile dist -p roster-bench -- all

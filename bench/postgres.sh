@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 users=${1:-100000} rounds=${2:-3}
-cargo build --quiet --release -p roster -p roster-bench
+cargo build --quiet --profile dist -p roster -p roster-bench
 (cd bench/peers/fastify-pg && npm install --no-audit --no-fund --silent)
 programs=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -1)
 export PATH="$programs:$PATH"
@@ -26,7 +26,7 @@ trap stop EXIT
 server="postgres://roster@127.0.0.1:$port"
 psql --quiet "$server/postgres" --command 'create database roster'
 export ROSTER_DATABASE="$server/roster?sslmode=disable"
-bench=target/release/roster-bench roster=target/release/roster
+bench=target/dist/roster-bench roster=target/dist/roster
 org=$($bench seed "$users" --into "$ROSTER_DATABASE")
 psql --quiet "$server/roster" --command "vacuum analyze"
 key=$($roster key create --org "$org" --role ADMIN --name bench 2>/dev/null | awk '{print $NF}')

@@ -1,4 +1,4 @@
-//! Measures Roster beside its limits, on this machine, by hand: `cargo run --release -p roster-bench -- all`.
+//! Measures Roster beside its limits, on this machine, by hand: `cargo run --profile dist -p roster-bench -- all`.
 
 #![forbid(unsafe_code)]
 

@@ -16,7 +16,7 @@ pub(crate) struct Roster {
 }
 
 impl Roster {
-    /// What `ROSTER_BIN` names; otherwise the release build of this workspace, brought up to date.
+    /// What `ROSTER_BIN` names; otherwise the dist build of this workspace, brought up to date.
     pub(crate) fn built() -> anyhow::Result<Self> {
         if let Some(binary) = std::env::var_os("ROSTER_BIN") {
             return Ok(Self { binary: binary.into() });
@@ -24,13 +24,13 @@ impl Roster {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let target = target_folder()?;
         let status = Command::new(cargo)
-            .args(["build", "--quiet", "--release", "-p", "roster", "--manifest-path"])
+            .args(["build", "--quiet", "--profile", "dist", "-p", "roster", "--manifest-path"])
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
             .env("CARGO_TARGET_DIR", &target)
             .status()
             .context("cannot run cargo")?;
         ensure!(status.success(), "roster does not build");
-        Ok(Self { binary: target.join("release/roster") })
+        Ok(Self { binary: target.join("dist/roster") })
     }
 
     fn command(&self, database: &Path) -> Command {
@@ -74,7 +74,7 @@ impl Roster {
 /// Where cargo builds.
 pub(crate) fn target_folder() -> anyhow::Result<PathBuf> {
     let me = std::env::current_exe()?;
-    Ok(me.ancestors().nth(2).context("this program lies in target/release")?.to_owned())
+    Ok(me.ancestors().nth(2).context("this program lies in target/dist")?.to_owned())
 }
 
 /// A running server. Stopped when dropped.
