@@ -9,9 +9,9 @@ with moment as (
     from moment, generate_series(1, 64) as n
 ), added as (
     insert into users (organization, id, place, first_name, last_name, email, email_key, role, phone, phone_digits,
-                       phone_e164, npi, npi_valid, sms, search)
+                       npi, npi_valid, sms, search)
     select organization, id, place, first_name, last_name, email, email, role, '+14155550100', '14155550100',
-           '+14155550100', null, null, true, first_name || last_name || email || '14155550100'
+           null, null, true, first_name || last_name || email || '14155550100'
     from input on conflict do nothing returning organization, id, role
 ), remembered as (
     insert into audit (organization, place, lane, actor, action, target, fields, request)

@@ -112,7 +112,7 @@ fn found(nth: u64) -> Change {
     let name = "Bench Organization".parse().expect("a name");
     Change {
         organization: id,
-        writes: vec![Write::Organization(Organization { id, name, created_at: at })],
+        writes: vec![Write::Organization(Organization::new(id, name, at))],
         audit: entry(at, Action::OrganizationCreated, Target::Organization(id), "name".to_owned(), 0),
         owed: Vec::new(),
     }

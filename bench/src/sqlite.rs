@@ -105,10 +105,10 @@ impl Alone {
 
         let mut insert_user = connection.prepare_cached(
             "insert into users (place, organization, id, first_name, last_name, email, email_key, role, phone, \
-             phone_e164, npi, npi_valid, sms, recertify_at, recertify_day, created_at, sex, caregiver, birth_date, \
-             address_line1, address_line2, city, state, postal_code) \
+             npi, npi_valid, sms, recertify_at, recertify_day, created_at, sex, caregiver, birth_date, address_line1, \
+             address_line2, city, state, postal_code) \
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, \
-             ?22, ?23, ?24) on conflict (organization, email_key) do nothing",
+             ?22, ?23) on conflict (organization, email_key) do nothing",
         )?;
         let mut insert_audit = connection.prepare_cached(
             "insert into audit (place, at, actor, action, target, fields, request) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -137,7 +137,6 @@ impl Alone {
                 person.email,
                 person.email,
                 person.role as u8,
-                person.phone,
                 person.phone,
                 NPI,
                 true,

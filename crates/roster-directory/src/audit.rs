@@ -29,6 +29,7 @@ impl Actor {
 #[expect(missing_docs, reason = "each says itself")]
 pub enum Action {
     OrganizationCreated,
+    OrganizationUpdated,
     PayorCreated,
     KeyCreated,
     KeyRevoked,
@@ -47,8 +48,9 @@ pub enum Action {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Action; 15] = [
+    pub const ALL: [Action; 16] = [
         Action::OrganizationCreated,
+        Action::OrganizationUpdated,
         Action::PayorCreated,
         Action::KeyCreated,
         Action::KeyRevoked,
@@ -69,6 +71,7 @@ impl Action {
     pub fn as_str(self) -> &'static str {
         match self {
             Action::OrganizationCreated => "organization.created",
+            Action::OrganizationUpdated => "organization.updated",
             Action::PayorCreated => "payor.created",
             Action::KeyCreated => "key.created",
             Action::KeyRevoked => "key.revoked",

@@ -7,6 +7,7 @@ use crate::{
     KeyId, Message, MessageId, Organization, OrganizationId, Payor, PayorId, Timestamp, User, WebhookId,
     audit::Entry,
     key::Key,
+    organization::Alteration,
     sms::Setting,
     webhook::{Secret, State, Webhook},
 };
@@ -29,6 +30,8 @@ pub struct Change {
 pub enum Write {
     /// A new organization: the one the change is for.
     Organization(Organization),
+    /// The organization that the change is for is altered.
+    OrganizationAltered(Alteration),
     /// A new payor.
     Payor(Payor),
     /// A new key.

@@ -89,7 +89,7 @@ impl Postgres {
 
     pub(crate) async fn key(&self, id: KeyId) -> Result<Option<KeyRecord>, Error> {
         let sql = "select k.id, k.role, k.name, k.hash, k.created_at, k.expires_at, k.revoked_at, \
-                   o.id, o.name, o.created_at \
+                   o.id, o.name, o.country, o.time_zone, o.created_at \
                    from api_key k join organization o on o.id = k.organization where k.id = $1";
         let record = |row: &Row| Ok(KeyRecord { key: rows::key(row)?, organization: rows::organization_at(row, 7)? });
         Ok(self.query(sql, &[&id.as_str()], record).await?.pop())
@@ -182,12 +182,12 @@ impl Postgres {
     }
 
     pub(crate) async fn organizations(&self) -> Result<Vec<Organization>, Error> {
-        let sql = "select id, name, created_at from organization order by place, id";
+        let sql = "select id, name, country, time_zone, created_at from organization order by place, id";
         self.query(sql, &[], |row| rows::organization_at(row, 0)).await
     }
 
     pub(crate) async fn organization(&self, id: OrganizationId) -> Result<Option<Organization>, Error> {
-        let sql = "select id, name, created_at from organization where id = $1";
+        let sql = "select id, name, country, time_zone, created_at from organization where id = $1";
         Ok(self.query(sql, &[&id.as_str()], |row| rows::organization_at(row, 0)).await?.pop())
     }
 

@@ -103,7 +103,7 @@ impl Sqlite {
     pub(crate) fn key(&self, id: KeyId) -> Result<Option<KeyRecord>, Error> {
         self.readers.with(|reader| {
             let sql = "select k.id, k.role, k.name, k.hash, k.created_at, k.expires_at, k.revoked_at, \
-                       o.id, o.name, o.created_at \
+                       o.id, o.name, o.country, o.time_zone, o.created_at \
                        from api_key k join organization o on o.number = k.organization where k.id = ?1";
             let mut statement = reader.prepare(sql)?;
             let found = statement
@@ -191,14 +191,14 @@ impl Sqlite {
 
     pub(crate) fn organizations(&self) -> Result<Vec<Organization>, Error> {
         self.readers.with(|reader| {
-            let sql = "select id, name, created_at from organization order by number";
+            let sql = "select id, name, country, time_zone, created_at from organization order by number";
             reader.collect(sql, [], |row| rows::organization_at(row, 0))
         })
     }
 
     pub(crate) fn organization(&self, id: OrganizationId) -> Result<Option<Organization>, Error> {
         self.readers.with(|reader| {
-            let sql = "select id, name, created_at from organization where id = ?1";
+            let sql = "select id, name, country, time_zone, created_at from organization where id = ?1";
             Ok(reader.collect(sql, [id.as_str()], |row| rows::organization_at(row, 0))?.pop())
         })
     }

@@ -225,7 +225,7 @@ fn user(n: u32, email: Option<&str>) -> User {
 
 fn new_organization(id: OrganizationId) -> Change {
     let name = "Example Organization".parse().expect("a name");
-    let organization = Organization { id, name, created_at: Timestamp::from_millis(0) };
+    let organization = Organization::new(id, name, Timestamp::from_millis(0));
     let audit = entry(Target::Organization(id), Action::OrganizationCreated);
     Change { organization: id, audit, writes: vec![Write::Organization(organization)], owed: Vec::new() }
 }

@@ -19,11 +19,8 @@ const FIRST: [&str; 8] = ["Ann", "Zoë", "李", "Mary Ann", "O'Neil", "ΟΔΥΣ�
 const LAST: [&str; 7] = ["Lee", "Doe", "Smith-Lee", "Brandt", "a_b", "Straße", "Ng"];
 
 fn organization(n: u128) -> Organization {
-    Organization {
-        id: OrganizationId::new(n),
-        name: "Example Organization".parse().expect("a name"),
-        created_at: Timestamp::from_millis(0),
-    }
+    let name = "Example Organization".parse().expect("a name");
+    Organization::new(OrganizationId::new(n), name, Timestamp::from_millis(0))
 }
 
 fn entry(target: Target, action: Action) -> Entry {

@@ -8,7 +8,6 @@ pub mod address;
 pub mod client;
 pub mod gateway;
 pub mod names;
-pub(crate) mod phone;
 pub mod signature;
 mod sms;
 mod webhook;

@@ -78,6 +78,8 @@ routes!(
     ListUsers,
     GetUser,
     GetMe,
+    GetOrganization,
+    UpdateOrganization,
     ListEvents,
     CreateWebhook,
     ListWebhooks,

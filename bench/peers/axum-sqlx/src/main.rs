@@ -189,9 +189,9 @@ async fn create(State(pool): State<SqlitePool>, by: Caller, Json(user): Json<New
     .fetch_one(&mut *transaction)
     .await?;
     sqlx::query(
-        "insert into users (place, organization, id, first_name, last_name, email, email_key, role, phone, phone_e164, \
-         npi, npi_valid, sms, recertify_at, recertify_day, created_at) \
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+        "insert into users (place, organization, id, first_name, last_name, email, email_key, role, phone, npi, \
+         npi_valid, sms, recertify_at, recertify_day, created_at) \
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     )
     .bind(first_place(by.number) + users)
     .bind(by.number)

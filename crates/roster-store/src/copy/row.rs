@@ -39,14 +39,17 @@ pub(crate) enum Kind {
 /// The columns of [`Table::User`], named alike on both engines.
 macro_rules! copied_user_columns {
     () => {
-        "id, first_name, last_name, email, email_key, role, phone, phone_e164, npi, npi_valid, sms, recertify_at, \
-         recertify_day, sex, caregiver, birth_date, address_line1, address_line2, city, state, postal_code"
+        "id, first_name, last_name, email, email_key, role, phone, npi, npi_valid, sms, recertify_at, recertify_day, \
+         sex, caregiver, birth_date, address_line1, address_line2, city, state, postal_code"
     };
 }
 pub(crate) use copied_user_columns;
 
 /// The columns of [`Table::Outbox`] and of the others that both engines name alike.
 macro_rules! copied_columns {
+    (organization) => {
+        "name, country, time_zone"
+    };
     (outbox) => {
         "id, kind, about, webhook, state, attempts, asked, queue, due_at, claim, reference"
     };
@@ -87,12 +90,12 @@ impl Table {
     pub(crate) fn kinds(self) -> &'static [Kind] {
         use Kind::*;
         match self {
-            Table::Organization => &[Text],
+            Table::Organization => &[Text, Text, Text],
             Table::Key => &[Text, Small, Text, Bytes, Number, Number],
             Table::Payor => &[Text, Text],
             Table::User => &[
-                Text, Text, Text, Text, Text, Small, Text, Text, Text, Flag, Flag, Number, Text, Text, Text, Text,
-                Text, Text, Text, Text, Text,
+                Text, Text, Text, Text, Text, Small, Text, Text, Flag, Flag, Number, Text, Text, Text, Text, Text,
+                Text, Text, Text, Text,
             ],
             Table::Audit => &[Text, Text, Text, Text, Text],
             Table::Outbox => &[Text, Text, Text, Text, Small, Medium, Medium, Text, Number, Number, Text],

@@ -158,10 +158,11 @@ impl Departure<'_> {
     }
 
     async fn organizations(&mut self) -> Result<Vec<Arc<str>>, Error> {
-        let sql = "select created_at, name, id from organization order by place, id";
+        let sql =
+            concat!("select created_at, ", copied_columns!(organization), ", id from organization order by place, id");
         let mut organizations = Vec::new();
         for stored in self.query(sql, &[]).await? {
-            let organization: Arc<str> = stored.get::<_, &str>(2).into();
+            let organization: Arc<str> = stored.get::<_, &str>(4).into();
             organizations.push(organization.clone());
             let row = row_of(Table::Organization, organization, &stored, stored.get(0));
             self.push(Table::Organization, row).await?;
@@ -429,8 +430,11 @@ fn column(rows: &[Row], nth: usize, kind: Kind) -> Column<'_> {
     }
 }
 
-const ADD_ORGANIZATIONS: &str = "insert into organization (id, place, created_at, name) \
-    select * from unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[])";
+const ADD_ORGANIZATIONS: &str = concat!(
+    "insert into organization (id, place, created_at, ",
+    copied_columns!(organization),
+    ") select * from unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[])"
+);
 
 const ADD_KEYS: &str = "
 insert into api_key (organization, created_at, id, role, name, hash, expires_at, revoked_at)
@@ -444,9 +448,9 @@ const ADD_USERS: &str = concat!(
     "insert into users (organization, place, search, phone_digits, ",
     copied_user_columns!(),
     ") select * from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], \
-     $8::text[], $9::text[], $10::smallint[], $11::text[], $12::text[], $13::text[], $14::boolean[], $15::boolean[], \
-     $16::bigint[], $17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], \
-     $24::text[], $25::text[])"
+     $8::text[], $9::text[], $10::smallint[], $11::text[], $12::text[], $13::boolean[], $14::boolean[], \
+     $15::bigint[], $16::text[], $17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[], \
+     $23::text[], $24::text[])"
 );
 
 const ASSIGN_PAYORS: &str = "insert into user_payor (organization, user_id, payor) \

@@ -158,13 +158,16 @@ struct Departure<'a> {
 
 impl Departure<'_> {
     fn organizations(&mut self) -> Result<Vec<(OrganizationNumber, Arc<str>)>, Error> {
-        let mut statement =
-            self.connection.prepare_cached("select created_at, name, id, number from organization order by number")?;
+        let mut statement = self.connection.prepare_cached(concat!(
+            "select created_at, ",
+            copied_columns!(organization),
+            ", id, number from organization order by number"
+        ))?;
         let mut rows = statement.query([])?;
         let mut organizations = Vec::new();
         while let Some(row) = rows.next()? {
-            let organization: Arc<str> = row.get(2)?;
-            organizations.push((row.get(3)?, organization.clone()));
+            let organization: Arc<str> = row.get(4)?;
+            organizations.push((row.get(5)?, organization.clone()));
             let row = row_of(Table::Organization, organization, row)?;
             push(&mut self.collector, self.feed, Table::Organization, row)?;
         }
@@ -307,10 +310,14 @@ impl Arrival<'_> {
     }
 
     fn organizations(&mut self, rows: &[Row]) -> Result<(), Error> {
-        let mut insert =
-            self.connection.prepare_cached("insert into organization (id, created_at, name) values (?1, ?2, ?3)")?;
+        let mut insert = self.connection.prepare_cached(concat!(
+            "insert into organization (id, created_at, ",
+            copied_columns!(organization),
+            ") values (?1, ?2, ?3, ?4, ?5)"
+        ))?;
         for row in rows {
-            insert.execute(params![row.organization, row.at, row.values[0]])?;
+            let first: [&dyn ToSql; 2] = [&row.organization, &row.at];
+            insert.execute(params_from_iter(first.into_iter().chain(row.values.iter().map(|value| value as _))))?;
             let sql = "select number from organization where id = ?1";
             let number = self.connection.prepare_cached(sql)?.query_row([&row.organization], |row| row.get(0))?;
             let tenant = Tenant { number, users: 0, audits: 0, latest: 0 };
@@ -349,7 +356,7 @@ impl Arrival<'_> {
             "insert into users (place, organization, created_at, ",
             copied_user_columns!(),
             ") values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, \
-             ?22, ?23, ?24)"
+             ?22, ?23)"
         ))?;
         let mut assign = self.connection.prepare_cached("insert into user_payor (place, payor) values (?1, ?2)")?;
         let mut added: HashMap<(OrganizationNumber, i64), i64> = HashMap::new();

@@ -4,6 +4,7 @@ use roster_directory::{
     KeyId, Message, MessageId, Organization, OrganizationId, Payor, PayorId, Role, Timestamp, User, Webhook, WebhookId,
     audit::Action,
     key::{Key, KeyHash},
+    organization::TimeZone,
     outbox::{self, Attempt, Content, Kind, Outcome},
     sms::{Consent, ConsentWording, Setting},
     user::Profile,
@@ -39,12 +40,14 @@ fn timestamp_if_set(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Tim
     Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_millis))
 }
 
-/// An organization's `id, name, created_at`, from column `at` on.
+/// An organization's `id, name, country, time_zone, created_at`, from column `at` on.
 pub(super) fn organization_at(row: &Row<'_>, at: usize) -> rusqlite::Result<Organization> {
     Ok(Organization {
         id: parsed(row, at, OrganizationId::parse)?,
         name: parsed(row, at + 1, |text| text.parse().ok())?,
-        created_at: timestamp(row, at + 2)?,
+        country: parsed(row, at + 2, |text| text.parse().ok())?,
+        time_zone: parsed(row, at + 3, |text| Some(TimeZone::from_stored(text)))?,
+        created_at: timestamp(row, at + 4)?,
     })
 }
 

@@ -11,7 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use roster_directory::{Change, OrganizationId, PayorId, Role, Timestamp, User, Write, phone::PhoneNumber, user::Line};
+use roster_directory::{
+    Change, OrganizationId, PayorId, Role, Timestamp, User, Write,
+    organization::{Country, TimeZone},
+    user::Line,
+};
 use rusqlite::{Connection, params};
 use tokio::sync::mpsc;
 
@@ -267,12 +271,12 @@ impl WriterThread {
             }
         };
         if let [Write::Organization(organization)] = change.writes.as_slice() {
-            let mut statement = self
-                .connection
-                .prepare_cached("insert into organization (id, name, created_at) values (?1, ?2, ?3)")?;
-            statement.execute(params![
+            let sql = "insert into organization (id, name, country, time_zone, created_at) values (?1, ?2, ?3, ?4, ?5)";
+            self.connection.prepare_cached(sql)?.execute(params![
                 organization.id.as_str(),
                 organization.name.as_str(),
+                organization.country.as_str(),
+                organization.time_zone.as_str(),
                 organization.created_at.as_millis()
             ])?;
         }
@@ -358,6 +362,16 @@ impl Tenant {
         for (nth, write) in change.writes.iter().enumerate() {
             match write {
                 Write::Organization(_) => {} // the caller's: the organization had no number yet
+                Write::OrganizationAltered(altered) => {
+                    let sql = "update organization set name = coalesce(?2, name), country = coalesce(?3, country), \
+                               time_zone = coalesce(?4, time_zone) where number = ?1";
+                    connection.prepare_cached(sql)?.execute(params![
+                        self.number,
+                        altered.name.as_ref().map(|name| name.as_str()),
+                        altered.country.as_ref().map(Country::as_str),
+                        altered.time_zone.as_ref().map(TimeZone::as_str)
+                    ])?;
+                }
                 Write::Payor(payor) => {
                     let mut names = connection.prepare_cached("select name from payor where organization = ?1")?;
                     let mut names = names.query([self.number])?;
@@ -426,10 +440,10 @@ impl Tenant {
         at: Timestamp,
     ) -> Result<Inserted, Error> {
         let sql = "insert into users (place, organization, id, first_name, last_name, email, email_key, role, phone, \
-                   phone_e164, npi, npi_valid, sms, recertify_at, recertify_day, created_at, sex, caregiver, \
-                   birth_date, address_line1, address_line2, city, state, postal_code) \
+                   npi, npi_valid, sms, recertify_at, recertify_day, created_at, sex, caregiver, birth_date, \
+                   address_line1, address_line2, city, state, postal_code) \
                    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, \
-                   ?20, ?21, ?22, ?23, ?24)";
+                   ?20, ?21, ?22, ?23)";
         let email_key = user.email.as_ref().map(|email| email.key());
         if let Some(key) = &email_key
             && emails.is_taken(connection, self.number, key)?
@@ -448,7 +462,6 @@ impl Tenant {
             email_key.as_ref().map(|key| key.as_str()),
             user.role as u8,
             user.phone.as_ref().map(|phone| phone.as_str()),
-            user.phone.as_ref().and_then(PhoneNumber::e164),
             user.npi.as_ref().map(|npi| npi.as_str()),
             user.npi.as_ref().map(|npi| npi.is_valid()),
             user.should_send_sms,

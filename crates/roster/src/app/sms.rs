@@ -4,12 +4,13 @@ use roster_directory::{
     MessageId, OrganizationId, UserId, Write,
     audit::{Action, Target},
     outbox::State,
+    phone::is_e164,
     sms::{Consent, Setting},
 };
 use roster_store::outbox::{Report, Stop, VersionedSetting};
 
 use super::{App, Caller, Error};
-use crate::deliver::{gateway::Fate, phone};
+use crate::deliver::gateway::Fate;
 
 /// Everything that is kept of whether somebody may be sent text messages.
 #[derive(Debug)]
@@ -42,7 +43,8 @@ impl App {
     pub async fn consent_of(&self, caller: &Caller, id: UserId) -> Result<ConsentHistory, Error> {
         let user = self.user(caller, id).await?;
         let said_of_user = self.store.consents(caller.organization(), id).await?;
-        let phone = user.phone.as_ref().and_then(phone::e164);
+        let country = caller.identity.organization.country;
+        let phone = user.phone.as_ref().and_then(|phone| phone.e164(country));
         let said_by_phone = match &phone {
             Some(phone) => self.store.stops(phone).await?,
             None => Vec::new(),
@@ -59,7 +61,7 @@ impl App {
         (sid, to): (Option<String>, &str),
         Fate { state, outcome, note }: Fate,
     ) -> Result<bool, Error> {
-        if state == State::Dropped && phone::is_e164(to) {
+        if state == State::Dropped && is_e164(to) {
             self.record_stop(to, true, "gateway", sid.as_deref().unwrap_or(id.as_str())).await?;
         }
         let report = Report { nth, state, outcome, note, reference: sid, now: self.clock.now() };

@@ -77,7 +77,7 @@ impl App {
         if new.npi.as_ref().is_some_and(|npi| !npi.is_valid()) {
             warnings.push(Warning::NpiCheckDigit);
         }
-        if new.phone.as_ref().is_some_and(|phone| phone.e164().is_none()) {
+        if new.phone.as_ref().is_some_and(|phone| phone.e164(caller.identity.organization.country).is_none()) {
             warnings.push(Warning::PhoneUnreachable);
         }
         Ok((payors, warnings))

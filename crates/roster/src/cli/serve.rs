@@ -86,6 +86,9 @@ impl Serve {
             ));
         }
 
+        // The first user with a phone need not wait for it.
+        tokio::task::spawn_blocking(roster_directory::phone::load_plans);
+
         // Before it is said that the server listens: whoever waits for that may stop it at once.
         let mut signals = Signals::new()?;
         let (stop, stopping) = watch::channel(false);

@@ -3,12 +3,13 @@
 use clap::{ArgGroup, Args, Subcommand};
 use roster_directory::{
     OrganizationId, UserId,
+    organization::Country,
     phone::PhoneNumber,
     sms::{ConsentWording, Setting, Template},
 };
 
 use super::{checked, found, operator_of, or_dash, row, say};
-use crate::{app::App, deliver::phone};
+use crate::app::App;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Sms {
@@ -30,13 +31,13 @@ pub(super) enum Sms {
     },
     /// Write down that the holder of a number wants no text messages, from no organization of this server
     Stop {
-        /// The number, best as +14155550123
+        /// The number, as +14155550123; without a + it is read as one of North America
         #[arg(value_parser = number)]
         number: Number,
     },
     /// Write down that the holder of a number wants text messages again
     Start {
-        /// The number, best as +14155550123
+        /// The number, as +14155550123; without a + it is read as one of North America
         #[arg(value_parser = number)]
         number: Number,
     },
@@ -66,7 +67,7 @@ pub(super) struct Number(String);
 
 fn number(text: &str) -> Result<Number, String> {
     let given = checked::<PhoneNumber>(text)?;
-    phone::e164(&given).map(Number).ok_or_else(|| "no text message can reach this number".to_owned())
+    given.e164(Country::default()).map(Number).ok_or_else(|| "no text message can reach this number".to_owned())
 }
 
 impl Sms {

@@ -129,8 +129,9 @@ impl Create {
         let new = NewUser {
             email: self.email,
             role: self.role,
-            phone: self.phone,
-            npi: self.npi,
+            // As a form's blank field over HTTP.
+            phone: self.phone.filter(|phone| !phone.as_str().trim().is_empty()),
+            npi: self.npi.filter(|npi| !npi.as_str().trim().is_empty()),
             should_send_sms: self.sms,
             recertification: self.recertification_date,
             payors: self.payor,
@@ -195,6 +196,7 @@ async fn show(app: &App, org: OrganizationId, id: UserId) -> anyhow::Result<()> 
     let user = found(app.user(&caller, id).await, || format!("the organization has no user {id}"))?;
     let payors = app.store().payors_of(org, id).await?;
     let payors: Vec<_> = payors.iter().map(|payor| format!("{} {}", payor.id, payor.name.as_str())).collect();
+    let country = caller.identity.organization.country;
     let line = |line: &Option<Line>| or_dash(line.as_ref().map(Line::as_str));
     let more = &user.demographics;
     row([&"publicId", &user.id])?;
@@ -203,7 +205,7 @@ async fn show(app: &App, org: OrganizationId, id: UserId) -> anyhow::Result<()> 
     row([&"email", &or_dash(user.email.as_ref().map(Email::as_str))])?;
     row([&"role", &user.role])?;
     row([&"phoneNumber", &or_dash(user.phone.as_ref().map(PhoneNumber::as_str))])?;
-    row([&"phoneForSMS", &or_dash(user.phone.as_ref().and_then(PhoneNumber::e164))])?;
+    row([&"phoneForSMS", &or_dash(user.phone.as_ref().and_then(|phone| phone.e164(country)))])?;
     row([&"npiNumber", &or_dash(user.npi.as_ref().map(NpiNumber::as_str))])?;
     row([&"npiCheckDigit", &or_dash(user.npi.as_ref().map(|npi| if npi.is_valid() { "right" } else { "wrong" }))])?;
     row([&"shouldSendSMS", &user.should_send_sms])?;

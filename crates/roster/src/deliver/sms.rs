@@ -10,7 +10,6 @@ use roster_store::outbox::{Beginning, Begun, Claim, Claimed, Settlement};
 use super::{
     Delivery,
     gateway::{Gateway, Known, Sent},
-    phone,
 };
 use crate::app::{Error, has_stopped};
 
@@ -40,15 +39,14 @@ impl Delivery {
     }
 
     async fn draft(&self, claimed: &Claimed, user: UserId) -> Result<Draft, Error> {
-        let organization = claimed.organization;
-        let Some(user) = self.app.store().user(organization, user).await? else {
+        let Some(organization) = self.app.store().organization(claimed.organization).await? else {
+            return Ok(Draft::Never(State::Dropped, "the organization is gone"));
+        };
+        let Some(user) = self.app.store().user(organization.id, user).await? else {
             return Ok(Draft::Never(State::Dropped, "the user is gone"));
         };
-        let Some(to) = user.phone.as_ref().and_then(phone::e164) else {
+        let Some(to) = user.phone.as_ref().and_then(|phone| phone.e164(organization.country)) else {
             return Ok(Draft::Never(State::Failed, "no text message can reach the number"));
-        };
-        let Some(organization) = self.app.store().organization(organization).await? else {
-            return Ok(Draft::Never(State::Dropped, "the organization is gone"));
         };
         let versioned = self.app.store().sms_setting(organization.id).await?;
         let Setting { template, hourly, .. } = versioned.map(|versioned| versioned.setting).unwrap_or_default();

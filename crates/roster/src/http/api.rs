@@ -5,6 +5,7 @@ pub(crate) mod error;
 mod events;
 mod me;
 mod openapi;
+mod organization;
 mod params;
 mod role;
 pub(crate) mod users;
@@ -42,6 +43,11 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         )
         .route("/users/{publicId}", get(route(Route::GetUser, users::get_user)))
         .route("/me", get(route(Route::GetMe, me::get_me)))
+        .route(
+            "/organization",
+            get(route(Route::GetOrganization, organization::get_organization))
+                .patch(route(Route::UpdateOrganization, organization::update_organization)),
+        )
         .route("/events", get(route(Route::ListEvents, events::list_events).taking(&PIECE)))
         .route(
             "/webhooks",

@@ -8,7 +8,7 @@ use hyper::{
     Request, Response, StatusCode,
     header::{CONTENT_TYPE, HeaderValue},
 };
-use roster_directory::{MessageId, OrganizationId, outbox::Kind, sms::Keyword};
+use roster_directory::{MessageId, OrganizationId, outbox::Kind, phone, sms::Keyword};
 use tokio::time::timeout;
 
 use super::{
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::deliver::{
     gateway::{self, Fate},
-    phone, signature,
+    signature,
 };
 
 /// The most bytes of a form that are read: a message has 1600 characters, and there are some thirty short fields.

@@ -5,6 +5,7 @@ mod events;
 mod http;
 mod me;
 mod openapi;
+mod organization;
 mod refusals;
 mod roles;
 mod sms;

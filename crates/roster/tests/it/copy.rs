@@ -64,7 +64,7 @@ fn a_copy_is_the_same_directory_and_goes_on() {
     keys	8
     payors	22
     users	1563
-    audit entries	1617
+    audit entries	1619
     attempts	22
     webhooks	2
     SMS settings	4

@@ -231,6 +231,11 @@ impl<'a> Client<'a> {
         self.roster.send(request.expect("a request")).await
     }
 
+    pub(crate) async fn patch(&self, path: &str, body: Value) -> Answer {
+        let request = self.request("PATCH", path).header(CONTENT_TYPE, "application/merge-patch+json");
+        self.roster.send(request.body(body.to_string().into()).expect("a request")).await
+    }
+
     /// A POST that says nothing more.
     pub(crate) async fn act(&self, path: &str) -> Answer {
         self.roster.send(self.request("POST", path).body(Body::empty()).expect("a request")).await

@@ -31,32 +31,32 @@ const ADD_USERS: &str = "
 with input as (
     select * from unnest(
         $1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::smallint[],
-        $9::text[], $10::text[], $11::text[], $12::text[], $13::boolean[], $14::boolean[], $15::bigint[], $16::text[],
-        $17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[],
-        $25::text[], $26::text[], $27::text[], $28::text[], $29::text[]
-    ) as t (organization, id, place, first_name, last_name, email, email_key, role, phone, phone_digits, phone_e164,
-            npi, npi_valid, sms, recertify_at, recertify_day, sex, caregiver, birth_date, address_line1, address_line2,
-            city, state, postal_code, search, actor, action, fields, request)
+        $9::text[], $10::text[], $11::text[], $12::boolean[], $13::boolean[], $14::bigint[], $15::text[],
+        $16::text[], $17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[],
+        $24::text[], $25::text[], $26::text[], $27::text[], $28::text[]
+    ) as t (organization, id, place, first_name, last_name, email, email_key, role, phone, phone_digits, npi,
+            npi_valid, sms, recertify_at, recertify_day, sex, caregiver, birth_date, address_line1, address_line2, city,
+            state, postal_code, search, actor, action, fields, request)
 ), added as (
     insert into users (organization, id, place, first_name, last_name, email, email_key, role, phone, phone_digits,
-                       phone_e164, npi, npi_valid, sms, recertify_at, recertify_day, sex, caregiver, birth_date,
+                       npi, npi_valid, sms, recertify_at, recertify_day, sex, caregiver, birth_date,
                        address_line1, address_line2, city, state, postal_code, search)
-    select organization, id, place, first_name, last_name, email, email_key, role, phone, phone_digits, phone_e164, npi,
+    select organization, id, place, first_name, last_name, email, email_key, role, phone, phone_digits, npi,
            npi_valid, sms, recertify_at, recertify_day, sex, caregiver, birth_date, address_line1, address_line2, city,
            state, postal_code, search
     from input on conflict do nothing returning organization, id, role
 ), assigned as (
     insert into user_payor (organization, user_id, payor)
-    select added.organization, added.id, p.payor from unnest($30::text[], $31::text[]) as p (user_id, payor)
+    select added.organization, added.id, p.payor from unnest($29::text[], $30::text[]) as p (user_id, payor)
     join added on added.id = p.user_id on conflict do nothing returning 1
 ), remembered as (
     insert into audit (organization, place, lane, actor, action, target, fields, request)
-    select added.organization, input.place, $35::integer, input.actor, input.action, added.id, input.fields, input.request
+    select added.organization, input.place, $34::integer, input.actor, input.action, added.id, input.fields, input.request
     from input join added on added.id = input.id returning 1
 ), owing as (
     insert into outbox (organization, id, place, kind, about, queue, due_at)
     select added.organization, m.id, input.place, m.kind, added.id, 'sms', input.place / 1048576
-    from unnest($32::text[], $33::text[], $34::text[]) as m (user_id, id, kind)
+    from unnest($31::text[], $32::text[], $33::text[]) as m (user_id, id, kind)
     join added on added.id = m.user_id join input on input.id = added.id returning 1
 ), consented as (
     insert into sms_consent (organization, user_id, at, given, said_by, wording, reference)
@@ -66,7 +66,7 @@ with input as (
     from input join added on added.id = input.id where input.sms returning 1
 ), counted as (
     insert into role_count (organization, role, lane, users)
-    select organization, role, $36::integer, count(*) from added group by organization, role order by organization, role
+    select organization, role, $35::integer, count(*) from added group by organization, role order by organization, role
     on conflict (organization, role, lane) do update set users = role_count.users + excluded.users returning 1
 )
 select id from added";
@@ -83,7 +83,6 @@ pub(super) struct Columns<'a> {
     role: Vec<i16>,
     phone: Vec<Option<&'a str>>,
     phone_digits: Vec<String>,
-    phone_e164: Vec<Option<String>>,
     npi: Vec<Option<&'a str>>,
     npi_valid: Vec<Option<bool>>,
     sms: Vec<bool>,
@@ -137,7 +136,6 @@ impl<'a> Columns<'a> {
                 .iter()
                 .map(|a| a.user.phone.iter().flat_map(|phone| phone.digits()).collect())
                 .collect(),
-            phone_e164: additions.iter().map(|a| a.user.phone.as_ref().and_then(|phone| phone.e164())).collect(),
             npi: user(|user| user.npi.as_ref().map(|npi| npi.as_str())),
             npi_valid: additions.iter().map(|a| a.user.npi.as_ref().map(|npi| npi.is_valid())).collect(),
             sms: additions.iter().map(|a| a.user.should_send_sms).collect(),
@@ -190,7 +188,6 @@ impl<'a> Columns<'a> {
                     &self.role,
                     &self.phone,
                     &self.phone_digits,
-                    &self.phone_e164,
                     &self.npi,
                     &self.npi_valid,
                     &self.sms,

@@ -1,7 +1,10 @@
 //! Changes that add no user: rare, and each a transaction of a few statements.
 
 use deadpool_postgres::ClientWrapper;
-use roster_directory::{Change, Timestamp, Write};
+use roster_directory::{
+    Change, Timestamp, Write,
+    organization::{Country, TimeZone},
+};
 
 use super::super::{attempts::Attempts, lending::Trouble, outbox};
 use crate::Error;
@@ -37,9 +40,19 @@ pub(super) async fn write(
     for write in &change.writes {
         match write {
             Write::Organization(new) => {
-                let sql = "insert into organization (id, place, name, created_at) values ($1, $2, $3, $4)";
-                let at = new.created_at.as_millis();
-                transaction.execute(sql, &[&new.id.as_str(), &place, &new.name.as_str(), &at]).await?;
+                let sql = "insert into organization (id, place, name, country, time_zone, created_at) \
+                           values ($1, $2, $3, $4, $5, $6)";
+                let (id, name, at) = (new.id.as_str(), new.name.as_str(), new.created_at.as_millis());
+                let (country, zone) = (new.country.as_str(), new.time_zone.as_str());
+                transaction.execute(sql, &[&id, &place, &name, &country, &zone, &at]).await?;
+            }
+            Write::OrganizationAltered(altered) => {
+                let sql = "update organization set name = coalesce($2, name), country = coalesce($3, country), \
+                           time_zone = coalesce($4, time_zone) where id = $1";
+                let name = altered.name.as_ref().map(|name| name.as_str());
+                let country = altered.country.as_ref().map(Country::as_str);
+                let zone = altered.time_zone.as_ref().map(TimeZone::as_str);
+                alters |= transaction.execute(sql, &[&organization, &name, &country, &zone]).await? > 0;
             }
             Write::Payor(payor) => {
                 // Of two that add a name at once, the second looks after the first has committed.

@@ -29,6 +29,9 @@ const MOST_ELEMENTS: usize = 100;
 /// The bytes of a body that says it is JSON. To send none is to send `undefined`, whatever the media type says.
 pub(crate) struct JsonBody(pub(crate) Bytes);
 
+/// A JSON merge patch (RFC 7396), as plain JSON or under its own name.
+pub(crate) struct PatchBody(pub(crate) Bytes);
+
 /// A body that says nothing: none at all, or an object, whose fields are passed over. What is sent must be JSON.
 pub(crate) struct NoFields(pub(crate) Unknown);
 
@@ -39,7 +42,7 @@ impl FromRequest<std::sync::Arc<Shared>> for NoFields {
         request: Request<axum::body::Body>,
         shared: &std::sync::Arc<Shared>,
     ) -> Result<Self, Refusal> {
-        let body = read(request, shared).await?;
+        let body = read(request, shared, &JSON).await?;
         let unknown = if body.is_empty() { Unknown::default() } else { Fields::read(&body, &[])?.unknown };
         Ok(Self(unknown))
     }
@@ -52,17 +55,35 @@ impl FromRequest<std::sync::Arc<Shared>> for JsonBody {
         request: Request<axum::body::Body>,
         shared: &std::sync::Arc<Shared>,
     ) -> Result<Self, Refusal> {
-        let body = read(request, shared).await?;
-        if body.is_empty() { Err(vec![Flaw::required().at([])].into()) } else { Ok(Self(body)) }
+        Ok(Self(some(read(request, shared, &JSON).await?)?))
     }
 }
 
-/// The bytes of a body; none if there is none.
-async fn read(request: Request<axum::body::Body>, shared: &Shared) -> Result<Bytes, Refusal> {
+impl FromRequest<std::sync::Arc<Shared>> for PatchBody {
+    type Rejection = Refusal;
+
+    async fn from_request(
+        request: Request<axum::body::Body>,
+        shared: &std::sync::Arc<Shared>,
+    ) -> Result<Self, Refusal> {
+        Ok(Self(some(read(request, shared, &MERGE_PATCH).await?)?))
+    }
+}
+
+const JSON: [&str; 1] = ["application/json"];
+const MERGE_PATCH: [&str; 2] = ["application/json", "application/merge-patch+json"];
+
+/// Refuses `undefined`.
+fn some(body: Bytes) -> Result<Bytes, Refusal> {
+    if body.is_empty() { Err(vec![Flaw::required().at([])].into()) } else { Ok(body) }
+}
+
+/// The bytes of a body of one of these media types; none if there is none.
+async fn read(request: Request<axum::body::Body>, shared: &Shared, types: &[&str]) -> Result<Bytes, Refusal> {
     if request.body().is_end_stream() {
         return Ok(Bytes::new());
     }
-    if !is_plain_json(request.headers()) {
+    if !is_plain(request.headers(), types) {
         return Err(Refusal::NotJson);
     }
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -78,12 +99,12 @@ async fn read(request: Request<axum::body::Body>, shared: &Shared) -> Result<Byt
     }
 }
 
-fn is_plain_json(headers: &HeaderMap) -> bool {
+fn is_plain(headers: &HeaderMap, types: &[&str]) -> bool {
     let encoded =
         headers.get(CONTENT_ENCODING).is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
     let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = media_type.split(';').next().unwrap_or_default().trim();
-    !encoded && media_type.eq_ignore_ascii_case("application/json")
+    !encoded && types.iter().any(|known| media_type.eq_ignore_ascii_case(known))
 }
 
 /// One value of a body.

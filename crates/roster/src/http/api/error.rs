@@ -124,7 +124,8 @@ fn address(unsettled: Unsettled) -> Option<String> {
         Unsettled::Target(Target::User(id)) => Some(format!("/api/v1/users/{id}")),
         Unsettled::Target(Target::Webhook(id)) => Some(format!("/api/v1/webhooks/{id}")),
         Unsettled::Delivery(webhook, id) => Some(format!("/api/v1/webhooks/{webhook}/deliveries/{id}")),
-        Unsettled::Target(Target::Organization(_) | Target::Payor(_) | Target::Key(_) | Target::Message(_)) => None,
+        Unsettled::Target(Target::Organization(_)) => Some("/api/v1/organization".to_owned()),
+        Unsettled::Target(Target::Payor(_) | Target::Key(_) | Target::Message(_)) => None,
     }
 }
 

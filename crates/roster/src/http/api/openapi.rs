@@ -10,7 +10,7 @@ use utoipa::{
     },
 };
 
-use super::{events, me, role::UserRole, users, webhooks, webhooks::deliveries};
+use super::{events, me, organization, role::UserRole, users, webhooks, webhooks::deliveries};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -19,6 +19,8 @@ use super::{events, me, role::UserRole, users, webhooks, webhooks::deliveries};
         users::list_users,
         users::get_user,
         me::get_me,
+        organization::get_organization,
+        organization::update_organization,
         events::list_events,
         webhooks::create_webhook,
         webhooks::list_webhooks,
@@ -36,6 +38,7 @@ use super::{events, me, role::UserRole, users, webhooks, webhooks::deliveries};
     tags(
         (name = "users", description = "The people of your organization"),
         (name = "me", description = "The key that is used"),
+        (name = "organization", description = "The organization that the key opens"),
         (name = "events", description = "What happened in your organization"),
         (name = "webhooks", description = "The addresses that are told of it; for keys of role ADMIN and HIPP_ADMIN")
     )
@@ -60,8 +63,14 @@ pub fn openapi() -> String {
     }
     components.schemas.insert("ValidationError".to_owned(), validation_error());
     for (path, item) in &mut document.paths.paths {
-        let PathItem { get, post, delete, .. } = item;
-        for (method, operation) in [(HttpMethod::Get, get), (HttpMethod::Post, post), (HttpMethod::Delete, delete)] {
+        let PathItem { get, post, patch, delete, .. } = item;
+        let operations = [
+            (HttpMethod::Get, get),
+            (HttpMethod::Post, post),
+            (HttpMethod::Patch, patch),
+            (HttpMethod::Delete, delete),
+        ];
+        for (method, operation) in operations {
             let Some(operation) = operation else { continue };
             for (name, _) in common_responses() {
                 if answers_with(path, &method, name) {
@@ -98,8 +107,9 @@ fn answers_with(path: &str, method: &HttpMethod, status: &str) -> bool {
     match status {
         // A list may be asked to go on after something that is not there.
         "404" => path.contains('{') || (goes_on(path) && *method == HttpMethod::Get),
-        "408" | "413" | "415" => *method == HttpMethod::Post,
-        "400" => path != "/v1/me",
+        "408" | "413" | "415" => matches!(method, HttpMethod::Post | HttpMethod::Patch),
+        // What takes neither a body nor a parameter cannot be wrong.
+        "400" => path != "/v1/me" && (path != "/v1/organization" || *method == HttpMethod::Patch),
         "403" => path != "/v1/me",
         // Who only reads may ask again.
         "504" => *method != HttpMethod::Get,

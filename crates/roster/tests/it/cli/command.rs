@@ -6,9 +6,11 @@ use insta::assert_snapshot;
 
 use crate::binary::Binary;
 
-const COMMANDS: [&[&str]; 22] = [
+const COMMANDS: [&[&str]; 24] = [
     &["serve"],
     &["org", "create"],
+    &["org", "show"],
+    &["org", "set"],
     &["key", "create"],
     &["payor", "create"],
     &["user", "create"],
@@ -55,6 +57,10 @@ fn misuse_is_2() {
         &["org", "create"],
         &["org", "create", ""],
         &["org", "create", "two", "names"],
+        &["org", "show", "nobody"],
+        &["org", "set", &org],
+        &["org", "set", &org, "--country", "us"],
+        &["org", "set", &org, "--time-zone", "London"],
         &["org", "list", "--database", "mysql:x"],
         &["key", "create", "--org", &org, "--role", "KING", "--name", "x"],
         &["key", "create", "--org", &org, "--role", "ADMIN"],

@@ -129,6 +129,6 @@ fn what_is_wrong_with_a_webhook_is_said() {
     assert_snapshot!(create(&["ftp://hooks.example.com/"]), @"2: error: invalid value 'ftp://hooks.example.com/' for '<URL>': The url must begin with https://");
     assert_snapshot!(create(&["http://localhost/"]), @"1: roster: the request is not valid: url: The url leads inside, where the operator of this server allows no webhook");
     binary.print(["webhook", "create", "--org", &org, "http://localhost/", "--webhook-inside", "127.0.0.0/8"]);
-    assert_snapshot!(create(&[URL, "--event", "user.eaten"]), @"2: error: invalid value 'user.eaten' for '--event <TYPE>': one of organization.created, payor.created, key.created, key.revoked, key.rotated, user.created, webhook.created, webhook.paused, webhook.resumed, webhook.disabled, webhook.deleted, webhook.secret_rotated, sms.setting_changed, message.retried, message.dropped");
+    assert_snapshot!(create(&[URL, "--event", "user.eaten"]), @"2: error: invalid value 'user.eaten' for '--event <TYPE>': one of organization.created, organization.updated, payor.created, key.created, key.revoked, key.rotated, user.created, webhook.created, webhook.paused, webhook.resumed, webhook.disabled, webhook.deleted, webhook.secret_rotated, sms.setting_changed, message.retried, message.dropped");
     assert_snapshot!(create(&[URL, "--description", &"x".repeat(201)]).replace(&"x".repeat(201), "x…"), @"2: error: invalid value 'x…' for '--description <TEXT>': String must contain at most 200 character(s)");
 }

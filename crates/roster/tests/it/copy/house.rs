@@ -8,6 +8,7 @@ use roster::app::{App, Caller, Clock, Ids, demo};
 use roster_directory::{
     NewUser, Role,
     credential::{Day, RecertificationDate},
+    organization::Alteration,
     user::{Demographics, Line},
 };
 use roster_store::{Location, Options, Store};
@@ -51,6 +52,12 @@ pub(crate) fn fill(url: &str, users: [usize; 2]) -> Keys {
             }
             let name = format!("Организация {nth}").parse().expect("a name");
             let caller = app.create_organization(name).await.expect("an organization");
+            let place = Alteration {
+                country: "GB".parse().ok(),
+                time_zone: "Europe/London".parse().ok(),
+                ..Alteration::default()
+            };
+            app.alter_organization(&caller, place).await.expect("altered");
             let key = async |role, lifetime| {
                 let name = "k".parse().expect("a name");
                 app.create_key(&caller, role, name, lifetime).await.expect("a key")
@@ -200,6 +207,7 @@ fn by_api(server: &Server, key: &str) -> String {
         answer
     };
     get("/api/v1/me");
+    get("/api/v1/organization");
     for page in 1.. {
         let answer = get(&format!("/api/v1/users?page={page}&pageSize=100"));
         let users = answer["data"].as_array().map_or(&[][..], Vec::as_slice);

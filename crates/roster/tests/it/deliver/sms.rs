@@ -289,3 +289,29 @@ fn the_gateway_is_asked_in_its_time() {
     assert_eq!(house.outbox("accepted").len(), 1);
     drop(server);
 }
+
+#[test]
+fn an_extension_is_left_out_and_a_national_number_is_the_countrys() {
+    let (house, gateway) = (House::new(), Gateway::new());
+    let server = house.serve_with(&gateway, &[]);
+    house.texted(&server, "a@example.com", "+1-608-271-9000-x11");
+    house.texted(&server, "b@example.com", "020 7946 0018");
+    house.wait_for("accepted", 1);
+    house.wait_for("failed", 1);
+    house.ask(&server, "PATCH", "/api/v1/organization", &serde_json::json!({ "country": "GB" }));
+    house.texted(&server, "c@example.com", "020 7946 0018");
+    house.wait_for("accepted", 2);
+    assert_eq!((gateway.posted("+16082719000"), gateway.posted("+442079460018")), (1, 1));
+}
+
+#[test]
+fn what_was_owed_before_the_country_changed_goes_where_the_number_is() {
+    let (house, gateway) = (House::new(), Gateway::new());
+    let server = house.serve_with(&gateway, &[]);
+    house.texted(&server, "a@example.com", "020 7946 0018");
+    let failed = house.wait_for("failed", 1);
+    house.binary.print(["org", "set", &house.org, "--country", "GB"]);
+    house.binary.print(["outbox", "retry", "--org", &house.org, &failed[0][0]]);
+    house.wait_for("accepted", 1);
+    assert_eq!(gateway.posted("+442079460018"), 1);
+}

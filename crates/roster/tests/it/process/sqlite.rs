@@ -253,6 +253,13 @@ fn whoever_was_there_before_the_index_by_email_changed_keeps_their_email() {
 }
 
 #[test]
+fn an_organization_from_before_there_were_countries_is_in_the_united_states() {
+    let old = of_schema(9, "");
+    let shown = old.print(["org", "show", "org_000000000001"]);
+    assert!(shown.contains("country\tUS\ntimeZone\tAmerica/New_York\n"), "{shown}");
+}
+
+#[test]
 fn consents_from_before_they_were_filed_by_user_are_kept() {
     let old = of_schema(
         5,

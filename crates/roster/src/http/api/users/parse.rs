@@ -49,8 +49,8 @@ fn checked(fields: &[Value<'_>; FIELDS.len()]) -> Result<NewUser, Vec<Issue>> {
     let email = check.optional("email", email, Email::parse);
     let role =
         check.choice("role", role, ASSIGNABLE, |name| Role::parse(name).filter(|role| Role::ASSIGNABLE.contains(role)));
-    let phone = check.optional("phoneNumber", phone, PhoneNumber::parse);
-    let npi = check.optional("npiNumber", npi, NpiNumber::parse);
+    let phone = check.optional("phoneNumber", phone, PhoneNumber::given).flatten();
+    let npi = check.optional("npiNumber", npi, NpiNumber::given).flatten();
     let should_send_sms = check.boolean("shouldSendSMS", sms);
     let recertification = check.optional("recertificationDate", recertification, RecertificationDate::parse);
     let payors = check.strings("providerPayors", payors, MAX_PAYORS);

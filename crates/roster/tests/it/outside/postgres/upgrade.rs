@@ -82,6 +82,14 @@ fn what_the_gateway_took_before_it_was_asked_what_became_of_it_is_accepted() {
     }
 }
 
+#[test]
+#[ignore = "needs PostgreSQL: script/test runs it"]
+fn an_organization_from_before_there_were_countries_is_in_the_united_states() {
+    let (old, _cluster) = of_schema(3, "");
+    let shown = old.print(["org", "show", "org_000000000001"]);
+    assert!(shown.contains("country\tUS\ntimeZone\tAmerica/New_York\n"), "{shown}");
+}
+
 /// A database as it was after so many of the migrations, with an organization and these rows. The cluster ends when
 /// nobody shares it any more.
 fn of_schema(number: usize, rows: &str) -> (Binary, Arc<Cluster>) {
@@ -105,7 +113,7 @@ fn of_schema(number: usize, rows: &str) -> (Binary, Arc<Cluster>) {
         &format!(
             "create table schema_migration (number bigint primary key, name text not null, sha256 bytea not null);
              insert into schema_migration values {};
-             insert into organization values ('org_000000000001', 1, 'Example', 0);
+             insert into organization (id, place, name, created_at) values ('org_000000000001', 1, 'Example', 0);
              {rows}",
             ran.join(", ")
         ),

@@ -175,7 +175,7 @@ async fn of_many_who_race_for_an_email_one_gets_it() {
 async fn phone_and_npi_are_kept_whatever_they_are() {
     let roster = Roster::new();
     let admin = roster.admin().await;
-    for text in ["", " ", " +1 (415) 555-0123 ext. 7 ", "ask at the desk", "☎️ 4155550123", &"9".repeat(64)] {
+    for text in [" +1 (415) 555-0123 ext. 7 ", "ask at the desk", "☎️ 4155550123", &"9".repeat(64)] {
         let answer = admin.post(USERS, john(json!({ "phoneNumber": text, "npiNumber": text }))).await;
         assert_eq!(answer.status, StatusCode::OK, "{text:?}: {answer}");
         assert_eq!(answer.body["user"]["phoneNumber"], *text);
@@ -199,7 +199,6 @@ async fn a_phone_or_npi_that_looks_wrong_is_warned_of() {
         ("+1234567890", "1234567893"),
         ("+14155550123", "1234567890"),
         ("+1234567890", "1234567890"),
-        ("", ""),
         ("☎️", "١٢٣٤٥٦٧٨٩٣"),
     ] {
         let answer = admin.post(USERS, john(json!({ "phoneNumber": phone, "npiNumber": npi }))).await;
@@ -212,7 +211,6 @@ async fn a_phone_or_npi_that_looks_wrong_is_warned_of() {
     +1234567890 1234567893: phone-unreachable.
     +14155550123 1234567890: npi-check-digit.
     +1234567890 1234567890: npi-check-digit, phone-unreachable.
-     : npi-check-digit, phone-unreachable.
     ☎️ ١٢٣٤٥٦٧٨٩٣: npi-check-digit, phone-unreachable.
     ");
 }
@@ -273,4 +271,25 @@ async fn a_recertification_date_is_kept_as_the_instant_given() {
         let said = wrong(&admin, json!({ "recertificationDate": given })).await;
         assert_eq!(said, "invalid_string recertificationDate: Invalid datetime", "{given:?}");
     }
+}
+
+#[tokio::test]
+async fn a_blank_phone_or_npi_is_none_at_all() {
+    let roster = Roster::new();
+    let admin = roster.admin().await;
+    for blank in ["", "  ", "\u{a0}\t"] {
+        let body = json!({
+            "firstName": "Ann", "lastName": "Lee", "phoneNumber": blank, "npiNumber": blank, "shouldSendSMS": true
+        });
+        let answer = admin.post("/api/v1/users", body).await;
+        assert_eq!(answer.status, 200, "{answer}");
+        assert_eq!(
+            (&answer.body["user"]["phoneNumber"], &answer.body["user"]["npiNumber"]),
+            (&json!(null), &json!(null))
+        );
+        assert_eq!(answer.header("roster-warning"), "");
+    }
+    let store = roster.app().store();
+    let entries = store.audit(admin.organization_id(), 1).await.expect("entries");
+    assert_eq!(entries[0].fields, "firstName,lastName,role,shouldSendSMS");
 }
