@@ -4,16 +4,21 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Once,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
 use tokio::{net::lookup_host, task::JoinHandle};
-use tokio_postgres::{Client, Config, Connection, Socket, config::Host, tls::MakeTlsConnect};
+use tokio_postgres::{
+    Client, Config, Connection, Socket,
+    config::{Host, SslMode},
+    error::SqlState,
+    tls::MakeTlsConnect,
+};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::dial;
+use crate::{dial, error::chain};
 
 /// How many hosts a configuration names; `None` if the driver would not take them.
 pub(super) fn count(config: &Config) -> Option<usize> {
@@ -70,9 +75,37 @@ impl deadpool_postgres::Connect for Hosts {
     }
 }
 
-/// Connects to one host, by whichever of its addresses is ready first: TLS and the password included, because a server
-/// may fail at any of them.
+/// Connects to one host. Where encryption is only preferred and does not come about, without it, as libpq does.
 async fn connect(config: &Config, tls: &MakeRustlsConnect) -> Result<Session, tokio_postgres::Error> {
+    static TOLD: Once = Once::new();
+    match connect_as_told(config, tls).await {
+        Err(error) if config.get_ssl_mode() == SslMode::Prefer && refuses_encryption(&error) => {
+            let mut plain = config.clone();
+            plain.ssl_mode(SslMode::Disable);
+            let Ok(session) = connect_as_told(&plain, tls).await else { return Err(error) };
+            TOLD.call_once(|| {
+                tracing::warn!(
+                    error = %chain(&error),
+                    "what goes to the database and back is not encrypted: TLS failed, and sslmode=prefer goes on without; \
+                     sslmode=require would not"
+                );
+            });
+            Ok(session)
+        }
+        connected => connected,
+    }
+}
+
+/// Whether a server may take without TLS what it did not take with it: the handshake failed, or `pg_hba.conf` is against
+/// TLS. The driver keeps to itself which kind an error is, and says it in words only.
+fn refuses_encryption(error: &tokio_postgres::Error) -> bool {
+    error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION)
+        || error.to_string().starts_with("error performing TLS handshake")
+}
+
+/// By whichever of the host's addresses is ready first: TLS and the password included, because a server may fail at any
+/// of them.
+async fn connect_as_told(config: &Config, tls: &MakeRustlsConnect) -> Result<Session, tokio_postgres::Error> {
     let port = config.get_ports().first().copied().unwrap_or(5432);
     let addresses = match (config.get_hosts().first(), config.get_hostaddrs()) {
         (Some(Host::Tcp(name)), []) => {

@@ -1,6 +1,9 @@
 //! TLS to PostgreSQL: whom a connection trusts.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, Once},
+};
 
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
@@ -9,7 +12,12 @@ use rustls::{
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
     crypto::CryptoProvider,
-    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+    pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime, pem::PemObject},
+};
+use x509_cert::{
+    Certificate,
+    der::{Decode, Encode},
+    spki::SubjectPublicKeyInfoOwned,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +80,40 @@ struct Lenient {
     provider: Arc<CryptoProvider>,
 }
 
+impl Lenient {
+    /// What rustls says of a signature; or, where it does not read the certificate and nobody's word for it is asked, what
+    /// the key in it says. So certificates of version 1 are taken, as by libpq: Citus makes such for itself.
+    fn or_by_key(
+        &self,
+        verified: Result<HandshakeSignatureValid, rustls::Error>,
+        cert: &CertificateDer<'_>,
+        verify: impl FnOnce(&SubjectPublicKeyInfoOwned) -> Option<HandshakeSignatureValid>,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        use CertificateError::{BadEncoding, Other, UnhandledCriticalExtension};
+        static TOLD: Once = Once::new();
+        match verified {
+            Err(rustls::Error::InvalidCertificate(refusal @ (BadEncoding | Other(_) | UnhandledCriticalExtension)))
+                if self.chain.is_none() =>
+            {
+                let by_key = Certificate::from_der(cert)
+                    .ok()
+                    .and_then(|cert| verify(&cert.tbs_certificate.subject_public_key_info));
+                if by_key.is_some() {
+                    TOLD.call_once(|| {
+                        tracing::warn!(
+                            reason = %refusal,
+                            "the database's certificate is not one that could be verified: the connection is encrypted, \
+                             but sslmode=verify-ca and verify-full would refuse it"
+                        );
+                    });
+                }
+                by_key.ok_or(rustls::Error::InvalidCertificate(refusal))
+            }
+            verified => verified,
+        }
+    }
+}
+
 impl ServerCertVerifier for Lenient {
     fn verify_server_cert(
         &self,
@@ -98,7 +140,19 @@ impl ServerCertVerifier for Lenient {
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, cert, dss, algorithms)
+        let verified = rustls::crypto::verify_tls12_signature(message, cert, dss, algorithms);
+        self.or_by_key(verified, cert, |key| {
+            let of_scheme = algorithms.mapping.iter().filter(|(scheme, _)| *scheme == dss.scheme);
+            let candidates = of_scheme.flat_map(|(_, candidates)| candidates.iter());
+            let wanted = key.algorithm.to_der().ok()?;
+            // Theirs is without the head of the sequence; ours is as long as its head says.
+            candidates
+                .filter(|candidate| wanted.ends_with(candidate.public_key_alg_id().as_ref()))
+                .any(|candidate| {
+                    candidate.verify_signature(key.subject_public_key.raw_bytes(), message, dss.signature()).is_ok()
+                })
+                .then(HandshakeSignatureValid::assertion)
+        })
     }
 
     fn verify_tls13_signature(
@@ -108,7 +162,11 @@ impl ServerCertVerifier for Lenient {
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms)
+        let verified = rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms);
+        self.or_by_key(verified, cert, |key| {
+            let key = SubjectPublicKeyInfoDer::from(key.to_der().ok()?);
+            rustls::crypto::verify_tls13_signature_with_raw_key(message, &key, dss, algorithms).ok()
+        })
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

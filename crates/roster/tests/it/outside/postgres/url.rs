@@ -1,6 +1,6 @@
 //! How the database is named: encrypted or not, who is believed, who is told what, and never the password.
 
-use std::{fs, net::TcpListener};
+use std::{fs, net::TcpListener, process::Command};
 
 use insta::assert_snapshot;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -13,6 +13,36 @@ use crate::{
 };
 
 const PASSWORD: &str = "s3cret-Passw0rd";
+
+/// A server that made itself a certificate by these commands of `openssl`.
+fn self_made(commands: &[&str]) -> Cluster {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for command in commands {
+        let made = Command::new("openssl").current_dir(folder.path()).args(command.split(' ')).output();
+        let made = made.expect("openssl starts");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    }
+    let cluster = Cluster::made();
+    for name in ["server.crt", "server.key"] {
+        cluster.write(name, &fs::read_to_string(folder.path().join(name)).expect("made"));
+    }
+    cluster
+}
+
+/// Whether a server talks in private, `on` or `off`, and what its log says of that.
+fn encryption(binary: &Binary, cluster: &Cluster) -> (String, Vec<String>) {
+    let server = binary.serve(&[]);
+    let (_, key) = binary.organization_with_admin();
+    assert_eq!(server.create(&key, "jane@example.com").0, 200);
+    let sql = "select distinct case when ssl then 'on' else 'off' end from pg_stat_ssl \
+               join pg_stat_activity using (pid) where application_name = 'roster'";
+    let encryption = psql(&format!("{}&dbname=postgres", cluster.socket_url()), sql);
+    server.signal("TERM");
+    let (code, log) = server.wait();
+    assert_eq!(code, Some(0));
+    let said = log.lines().filter(|line| line.contains("encrypted")).map(str::to_owned).collect();
+    (encryption.trim().to_owned(), said)
+}
 
 /// A server with a certificate for `localhost`, by somebody of our own making, and with a password.
 struct Guarded {
@@ -117,6 +147,60 @@ fn sslmode_says_who_is_believed() {
         by_the_machine.starts_with("1: roster: cannot use the database postgres://roster@localhost:PORT"),
         "{by_the_machine}"
     );
+}
+
+/// As Citus makes one for itself.
+#[test]
+#[ignore = "needs PostgreSQL and openssl: script/test runs it"]
+fn a_certificate_of_version_1_is_taken_where_nobodys_word_for_it_is_asked() {
+    let cluster = self_made(&[
+        "req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=localhost",
+        "x509 -req -in server.csr -signkey server.key -out server.crt",
+    ]);
+    let settings = ["fsync=off", "ssl=on", "ssl_cert_file=server.crt", "ssl_key_file=server.key"];
+    for newest in ["TLSv1.3", "TLSv1.2"] {
+        cluster.go(&[&settings[..], &[&format!("ssl_max_protocol_version={newest}")]].concat());
+        let database = cluster.database();
+        for parameters in ["", "?sslmode=require"] {
+            let (encryption, said) = encryption(&Binary::on(&format!("{database}{parameters}")), &cluster);
+            assert_eq!(encryption, "on", "{newest} {parameters}: {said:?}");
+            assert_eq!(said.len(), 1, "once: {said:?}");
+            assert!(said[0].contains("could be verified"), "{said:?}");
+        }
+        let root = cluster.data().join("server.crt");
+        let url = format!("{database}?sslmode=verify-ca&sslrootcert={}", root.display());
+        let complaint = Binary::on(&url).complaint(["org", "list"]);
+        assert!(complaint.contains("certificate"), "{complaint}");
+        cluster.stop("fast");
+    }
+}
+
+#[test]
+#[ignore = "needs PostgreSQL and openssl: script/test runs it"]
+fn encryption_that_is_only_preferred_is_done_without_where_it_fails() {
+    // A key of a kind that our TLS does not know.
+    let cluster = self_made(&[
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:secp521r1 -nodes -keyout server.key -out server.crt \
+         -subj /CN=localhost",
+    ]);
+    cluster.go(&["fsync=off", "ssl=on", "ssl_cert_file=server.crt", "ssl_key_file=server.key"]);
+    let database = cluster.database();
+    let (is_encrypted, said) = encryption(&Binary::on(&database), &cluster);
+    assert_eq!(is_encrypted, "off", "{said:?}");
+    assert_eq!(said.len(), 1, "once, and not for each connection: {said:?}");
+    assert!(said[0].contains("is not encrypted"), "{said:?}");
+    let complaint = Binary::on(&format!("{database}?sslmode=require")).complaint(["org", "list"]);
+    assert!(complaint.contains("error performing TLS handshake"), "{complaint}");
+    cluster.stop("fast");
+
+    // One who may come only without.
+    cluster.write("pg_hba.conf", "local all all trust\nhostnossl all all 127.0.0.1/32 trust\n");
+    let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    cluster.write("server.crt", &certificate.cert.pem());
+    cluster.write("server.key", &certificate.signing_key.serialize_pem());
+    cluster.go(&["fsync=off", "ssl=on", "ssl_cert_file=server.crt", "ssl_key_file=server.key"]);
+    let (is_encrypted, said) = encryption(&Binary::on(&database), &cluster);
+    assert_eq!((is_encrypted.as_str(), said.len()), ("off", 1), "{said:?}");
 }
 
 #[test]
