@@ -194,7 +194,7 @@ impl Postgres {
     pub(crate) async fn audit(&self, organization: OrganizationId, limit: u32) -> Result<Vec<Remembered>, Error> {
         self.must_exist(organization).await?;
         let sql = "select place, actor, action, target, fields, request \
-                   from audit where organization = $1 order by place desc, lane desc limit $2";
+                   from audit where organization = $1 order by place desc, lane desc limit (select $2::bigint)";
         self.query(sql, &[&organization.as_str(), &i64::from(limit)], |row| Ok(rows::remembered(row))).await
     }
 

@@ -50,7 +50,7 @@ impl Postgres {
         let sql = "with page as ( \
                        select a.number, a.place, a.action, a.target, u.role from audit a \
                        left join users u on u.organization = a.organization and u.id = a.target \
-                       where a.organization = $1 and a.number > $2 order by a.number limit $3 \
+                       where a.organization = $1 and a.number > $2 order by a.number limit (select $3::bigint) \
                    ), more as ( \
                        select exists (select 1 from audit where organization = $1 and number is null) \
                    ) select page.*, more.* from more left join page on true order by page.number";

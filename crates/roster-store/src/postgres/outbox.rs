@@ -287,12 +287,17 @@ impl Postgres {
             }
             None => (i64::MAX, String::new()),
         };
+        // The index has no ids: without the place of the page's last, all that comes after the cursor would be sorted.
         let sql = concat!(
             "select ",
             message_columns!(),
             ", m.organization, m.place, m.due_at, m.reference from outbox m \
              where organization = $1 and webhook = $2 and ($3::smallint is null or state = $3) \
-             and (place, id) < ($4, $5) order by place desc, id desc limit $6"
+             and (place, id) < ($4, $5) and place >= coalesce(( \
+                 select place from outbox where organization = $1 and webhook = $2 \
+                 and ($3::smallint is null or state = $3) and (place, id) < ($4, $5) \
+                 order by place desc limit 1 offset (select $6::bigint - 1)), 0) \
+             order by place desc, id desc limit $6"
         );
         let params: [&(dyn ToSql + Sync); 6] = [&organization, &webhook.as_str(), &state, &before.0, &before.1, &limit];
         self.query(sql, &params, rows::stored_message).await
