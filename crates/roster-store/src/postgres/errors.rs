@@ -36,6 +36,11 @@ pub(super) fn is_there_already(error: &tokio_postgres::Error) -> bool {
     is_one_of(error, &[SqlState::UNIQUE_VIOLATION])
 }
 
+/// Whether the server, or the role, has as many connections as it may have.
+pub(super) fn has_no_room(error: &tokio_postgres::Error) -> bool {
+    is_one_of(error, &[SqlState::TOO_MANY_CONNECTIONS])
+}
+
 fn is_one_of(error: &tokio_postgres::Error, codes: &[SqlState]) -> bool {
     error.code().is_some_and(|code| codes.contains(code))
 }

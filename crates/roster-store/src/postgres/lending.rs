@@ -1,9 +1,16 @@
 //! Lending connections: each for so long and no longer, and never one that may not answer any more.
 
-use std::{pin::pin, sync::OnceLock, time::Duration};
+use std::{
+    pin::pin,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use deadpool_postgres::{ClientWrapper, Object, Pool};
-use tokio::time::{Instant, timeout, timeout_at};
+use deadpool_postgres::{ClientWrapper, Object, Pool, PoolError};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout, timeout_at},
+};
 use tokio_postgres::CancelToken;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -13,11 +20,16 @@ use crate::Error;
 /// How long a server that was told to stop writing has to say what became of it.
 pub(super) const GRACE: Duration = Duration::from_millis(350);
 
+/// How long a server that has no room for a connection is left alone, if none of ours comes back before.
+const FULL_PAUSE: Duration = Duration::from_millis(100);
+
 /// A pool, and how its connections are treated.
 #[derive(Clone)]
 pub(super) struct Lender {
     pool: Pool,
     tls: MakeRustlsConnect,
+    /// Told when a connection comes back.
+    came_back: Arc<Notify>,
 }
 
 /// Why something was not done with a connection.
@@ -57,7 +69,19 @@ impl From<Trouble> for Error {
 
 impl Lender {
     pub(super) fn of(pool: Pool, tls: MakeRustlsConnect) -> Self {
-        Self { pool, tls }
+        Self { pool, tls, came_back: Arc::default() }
+    }
+
+    /// A connection, for whoever has a deadline. Where the server has no room for another, one that is lent is waited for.
+    async fn connection(&self) -> Result<Lent<'_>, PoolError> {
+        loop {
+            match self.pool.get().await {
+                Err(PoolError::Backend(error)) if errors::has_no_room(&error) && self.pool.status().size > 0 => {
+                    let _ = timeout(FULL_PAUSE, self.came_back.notified()).await;
+                }
+                got => return got.map(|client| Lent { client: Some(client), lender: self }),
+            }
+        }
     }
 
     /// Does something with a connection, waiting for one included, until the deadline.
@@ -69,8 +93,7 @@ impl Lender {
         let since = Instant::now();
         let mut lent = None;
         let worked = timeout_at(deadline, async {
-            let client = self.pool.get().await?;
-            let lent = lent.insert(Lent { client: Some(client), tls: &self.tls });
+            let lent = lent.insert(self.connection().await?);
             work(lent.client.as_mut().expect("only its end takes it")).await
         });
         match worked.await {
@@ -99,8 +122,7 @@ impl Lender {
         let mut told_to_stop = false;
         let worked = {
             let mut working = pin!(async {
-                let client = self.pool.get().await?;
-                let lent = lent.insert(Lent { client: Some(client), tls: &self.tls });
+                let lent = lent.insert(self.connection().await?);
                 let client = lent.client.as_mut().expect("only its end takes it");
                 let _ = stop.set(client.cancel_token());
                 work(client).await
@@ -170,12 +192,13 @@ fn give_back<T>(lent: Option<Lent<'_>>, result: &Result<T, Trouble>) {
 /// of a deadline or because the client went away, still works for nobody, and whoever got it next would wait for that.
 struct Lent<'a> {
     client: Option<Object>,
-    tls: &'a MakeRustlsConnect,
+    lender: &'a Lender,
 }
 
 impl Lent<'_> {
     fn give_back(mut self) {
         drop(self.client.take());
+        self.lender.came_back.notify_one();
     }
 }
 
@@ -187,6 +210,6 @@ impl Drop for Lent<'_> {
             return;
         }
         // The server would go on until it had something to say to us.
-        runtime.spawn(cancel(client.cancel_token(), self.tls.clone()));
+        runtime.spawn(cancel(client.cancel_token(), self.lender.tls.clone()));
     }
 }
