@@ -346,7 +346,7 @@ pub(crate) fn some_millis(text: &str) -> Result<i64, String> {
 }
 
 fn lasting(text: &str) -> Result<Duration, String> {
-    some_millis(text).map(|millis| Duration::from_millis(millis as u64))
+    millis(text).map(|millis| Duration::from_millis(millis as u64))
 }
 
 #[cfg(test)]

@@ -71,7 +71,6 @@ async fn an_unknown_path_is_404() {
     let roster = Roster::new();
     let admin = roster.admin().await;
     for path in [
-        "/",
         "/api",
         "/api/v1",
         "/api/v1/",

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use crate::roster::{Answer, Client, Roster};
 
 /// What is served beside the API: none of it needs a key, and none of it knows anything about an organization.
-const BESIDE_THE_API: [(&str, &str); 8] = [
+const BESIDE_THE_API: [(&str, &str); 9] = [
+    ("GET", "/"),
     ("GET", "/docs"),
     ("GET", "/docs/"),
     ("GET", "/docs/{file}"),

@@ -38,7 +38,7 @@ async fn an_array_that_is_too_long_is_not_looked_into() {
         let answer = post(&admin, WEBHOOKS, full_of(r#"{"url":1,"events":["#, element)).await;
         assert_eq!(small(&answer), 2);
         let too_long = json!({
-            "code": "too_big", "message": "Array must contain at most 15 element(s)", "path": ["events"]
+            "code": "too_big", "message": "Array must contain at most 16 element(s)", "path": ["events"]
         });
         assert_eq!(answer.body["details"][1], too_long, "{element}");
 
@@ -75,8 +75,8 @@ async fn what_was_sent_is_repeated_only_as_far_as_anybody_wants_to_read_it() {
         let role = json!({ "firstName": "A", "lastName": "B", "role": text.repeat(10_000) }).to_string();
         assert_eq!(small(&post(&admin, USERS, role).await), 1);
         let event = text.repeat(600);
-        let events = json!({ "url": "https://hooks.example.com/", "events": vec![event; 15] }).to_string();
-        assert_eq!(small(&post(&admin, WEBHOOKS, events).await), 15, "{text:?}");
+        let events = json!({ "url": "https://hooks.example.com/", "events": vec![event; 16] }).to_string();
+        assert_eq!(small(&post(&admin, WEBHOOKS, events).await), 16, "{text:?}");
     }
     let answer = admin.get(&format!("{USERS}?role={}", long("x").split_at(8_000).0)).await;
     assert_eq!(small(&answer), 1);

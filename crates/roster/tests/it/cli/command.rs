@@ -89,7 +89,6 @@ fn misuse_is_2() {
         &["outbox", "list", "--state", "lost"],
         &["outbox", "retry", "msg_1736937000_aaaaaaaaa"],
         &["serve", "--listen", "nowhere"],
-        &["serve", "--sms-keep", "0h"],
         &["serve", "--max-connections", "0"],
         &["serve", "--read-timeout", "0"],
         &["serve", "--drain-timeout", "1.5"],

@@ -6,7 +6,7 @@ use std::{fmt::Write as _, sync::Arc};
 
 use roster::app::{App, Caller, Clock, Ids, demo};
 use roster_directory::{
-    NewUser, Role,
+    NewUser, Role, UserId,
     credential::{Day, RecertificationDate},
     organization::Alteration,
     user::{Demographics, Line},
@@ -88,27 +88,27 @@ async fn add_users(app: &Arc<App>, caller: &Arc<Caller>, users: usize, chance: &
     for name in ["Aetna", "Cigna", "Optum"] {
         payors.push(app.create_payor(caller, name.parse().expect("a name")).await.expect("a payor").id.to_string());
     }
-    let mut now = NOW;
+    let (mut now, mut there) = (NOW, Vec::new());
     for from in (0..users).step_by(100) {
         now += [0, 0, 1, 1_000, -500][chance.below(5)];
         app.clock().set(now);
         let mut creating = JoinSet::new();
         for nth in from..users.min(from + 100) {
-            let (app, caller, new) = (app.clone(), caller.clone(), somebody(nth, &payors, chance));
-            creating.spawn(async move { app.create_user(&caller, new).await.map(drop) });
+            let (app, caller, new) = (app.clone(), caller.clone(), somebody(nth, &payors, &there, chance));
+            creating.spawn(async move { app.create_user(&caller, new).await });
         }
         for created in creating.join_all().await {
-            created.expect("a user");
+            there.push(created.expect("a user").user.id);
         }
     }
     app.clock().set(NOW);
 }
 
-fn somebody(nth: usize, payors: &[String], chance: &mut Chance) -> NewUser {
+fn somebody(nth: usize, payors: &[String], there: &[UserId], chance: &mut Chance) -> NewUser {
     let names = ["Zoë", "Łukasz", "O'Brien", "李", "Ann Lee", "𝒳", "Müller", "الياس", "%_", "Smith"];
     let name = |chance: &mut Chance| names[chance.below(names.len())].parse().expect("a name");
     let line = |chance: &mut Chance, text: &str| chance.flip().then(|| text.parse::<Line>().expect("a line"));
-    let caregiver = format!("usr_17369370{:02}_abc123def", chance.below(100));
+    let caregiver = chance.below(100);
     NewUser {
         email: (chance.flip() || nth == 17).then(|| format!("Person.{nth}@Example.com").parse().expect("an e-mail")),
         role: Role::ALL[chance.below(Role::ALL.len())],
@@ -121,7 +121,7 @@ fn somebody(nth: usize, payors: &[String], chance: &mut Chance) -> NewUser {
         payors: payors.iter().filter(|_| chance.flip()).cloned().collect(),
         demographics: Demographics {
             sex: line(chance, "female"),
-            caregiver: chance.flip().then(|| caregiver.parse().expect("an id")),
+            caregiver: chance.flip().then(|| there.get(caregiver).copied()).flatten(),
             birth_date: chance.flip().then(|| Day::parse("2019-02-28").expect("a day")),
             address_line1: line(chance, "12 Alder Street"),
             address_line2: line(chance, "Apt \"3\""),

@@ -52,7 +52,7 @@ async fn write(roster: &Roster, org: &Organization<'_>, nth: usize) {
         // Clocks do not go alike.
         roster.set_clock(NOW + [0, 5, -3, 40][(nth + round) % 4]);
         match round % 4 {
-            3 => drop(org.payor("Aetna").await),
+            3 => drop(org.payor(&format!("Payor {nth} {round}")).await),
             _ => drop(org.user("Jane", "Doe", Role::Patient).await),
         }
         step_back().await;
@@ -94,8 +94,8 @@ async fn whoever_follows_the_feed_misses_nothing_and_meets_nothing_twice() {
 async fn the_feed_goes_on_where_it_was_left() {
     let roster = Roster::new();
     let org = roster.organization("Example").await;
-    for _ in 0..4 {
-        org.payor("Aetna").await;
+    for name in ["Aetna", "Optum", "Medi-Cal", "Health Net"] {
+        org.payor(name).await;
     }
     let numbers = async |after: u64, limit: u32| {
         let events = store(&roster).events(org.id(), after, limit).await.expect("events");

@@ -2,11 +2,15 @@
 
 mod outbox;
 
-use std::{collections::BTreeMap, sync::atomic::Ordering, time::Instant};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Instant,
+};
 
 use hyper::StatusCode;
 use roster::app::Error;
-use roster_directory::{KeyId, Role};
+use roster_directory::{KeyId, Role, payor::PayorName};
 use serde_json::json;
 
 use super::{
@@ -141,7 +145,7 @@ impl Deed {
             Deed::CreateKey => app.create_key(&org.operator, Role::Admin, name(), None).await.map(drop),
             Deed::RevokeKey => app.revoke_key(&org.operator, key).await,
             Deed::RotateKey => app.rotate_key(&org.operator, key, 0).await.map(drop),
-            Deed::CreatePayor => app.create_payor(&org.operator, name()).await.map(drop),
+            Deed::CreatePayor => app.create_payor(&org.operator, another_name()).await.map(drop),
             Deed::CreateOrganization => app.create_organization(name()).await.map(drop),
         }
     }
@@ -149,6 +153,12 @@ impl Deed {
 
 fn name<T: std::str::FromStr<Err: std::fmt::Debug>>() -> T {
     "Example".parse().expect("a name")
+}
+
+/// One that no payor has yet.
+fn another_name() -> PayorName {
+    static NAMED: AtomicU32 = AtomicU32::new(0);
+    format!("Payor {}", NAMED.fetch_add(1, Ordering::Relaxed)).parse().expect("a name")
 }
 
 /// How many there are of all that is not a user, and what was done to them.

@@ -57,7 +57,7 @@ async fn a_get_is_one_statement_and_none_when_it_was_answered_before() {
     assert_eq!(client.get("/api/v1/users").await.status, StatusCode::OK);
     assert_eq!(
         ran(&between.proxy.requests()),
-        [EPOCH, "with page as (select"],
+        [EPOCH, "with counted as materialized"],
         "2 round trips for a page and its total"
     );
 }

@@ -6,7 +6,7 @@ use roster_directory::{
 };
 use roster_store::outbox::{Beginning, Begun, Settlement};
 
-use super::{Between, FAULTS, name, number};
+use super::{Between, FAULTS, another_name, number};
 use crate::outbox::{at, attempt, claim, claim_sms, settled, store, stored, texted, webhook};
 
 #[tokio::test]
@@ -90,7 +90,7 @@ async fn an_event_is_numbered_and_owed_once_whatever_fault_that_meets() {
     let (mut heard_to, mut owed) = (0, 0);
     for fault in FAULTS {
         for nth in 1.. {
-            roster.app().create_payor(&org.operator, name()).await.expect("a payor");
+            roster.app().create_payor(&org.operator, another_name()).await.expect("a payor");
             let was_met = between.arm(nth, fault);
             let events = store(roster).events(org.id(), heard_to, 100).await.expect("events");
             let numbers: Vec<u64> = events.iter().map(|event| event.number).collect();
