@@ -55,16 +55,16 @@ pub(super) async fn write(
                 alters |= transaction.execute(sql, &[&organization, &name, &country, &zone]).await? > 0;
             }
             Write::Payor(payor) => {
-                // Of two that add a name at once, the second looks after the first has committed.
-                transaction.execute("select 1 from organization where id = $1 for update", &[&organization]).await?;
-                let sql = "select name from payor where organization = $1";
-                let names = transaction.query(sql, &[&organization]).await?;
-                if names.iter().any(|row| payor.name.is_taken_by(row.get(0))) {
-                    return Err(Trouble::Refused(Error::NameTaken));
-                }
                 let sql = "insert into payor (organization, id, name, created_at) values ($1, $2, $3, $4)";
                 let at = payor.created_at.as_millis();
                 transaction.execute(sql, &[&organization, &payor.id.as_str(), &payor.name.as_str(), &at]).await?;
+                // Of two that add a name at once, the second looks after the first has committed.
+                transaction.execute("select 1 from organization where id = $1 for update", &[&organization]).await?;
+                let sql = "select name from payor where organization = $1 and id <> $2";
+                let names = transaction.query(sql, &[&organization, &payor.id.as_str()]).await?;
+                if names.iter().any(|row| payor.name.is_taken_by(row.get(0))) {
+                    return Err(Trouble::Refused(Error::NameTaken));
+                }
             }
             Write::Key(key) => {
                 let sql = "insert into api_key (id, organization, role, name, hash, created_at, expires_at, revoked_at) \
