@@ -117,6 +117,10 @@ pub struct Server {
     #[arg(long, env = "ROSTER_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
 
+    /// Start although others than their owners may write to the database's file or the TLS key
+    #[arg(long, env = "ROSTER_ALLOW_WRITABLE_FILES")]
+    pub allow_writable_files: bool,
+
     /// Connections served at once; more are told 503, but for /healthz and /readyz
     #[arg(long, env = "ROSTER_MAX_CONNECTIONS", default_value_t = 4_096, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..))]

@@ -24,7 +24,7 @@ use axum::{
 };
 use hyper::{
     HeaderMap, Request, Response, StatusCode,
-    header::{HeaderName, HeaderValue},
+    header::{HeaderName, HeaderValue, REFERRER_POLICY},
 };
 use roster_directory::audit::RequestId;
 use tower::Service;
@@ -129,6 +129,8 @@ impl Face {
         if let Ok(value) = HeaderValue::from_str(id.as_str()) {
             response.headers_mut().insert(X_REQUEST_ID, value);
         }
+        // Addresses name people; no other site is told them.
+        response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         response
     }
 }

@@ -30,19 +30,17 @@ impl App {
         let Some(presented) = PresentedKey::parse(token) else { return Ok(None) };
         let epoch = self.store.epoch().await?;
         let known = self.known_keys.get(&presented.id).filter(|(then, _)| *then == epoch);
-        let identity = match known {
-            Some((_, identity)) => identity,
-            None => {
-                let Some(record) = self.store.key(presented.id).await? else { return Ok(None) };
-                let identity = Arc::new(Identity::of_key(record));
-                self.known_keys.insert(presented.id, (epoch, identity.clone()));
-                identity
-            }
-        };
         let now = self.clock.now();
         let opens = |key: &Key| same(&key.hash, &presented.hash) && key.is_live(now);
-        let opened = identity.key.as_ref().is_some_and(|record| opens(&record.key));
-        Ok(opened.then_some(Caller { identity, request, epoch }))
+        let opened = |identity: &Arc<Identity>| identity.key.as_ref().is_some_and(|record| opens(&record.key));
+        if let Some((_, identity)) = known.filter(|(_, identity)| opened(identity)) {
+            return Ok(Some(Caller { identity, request, epoch }));
+        }
+        // Also where the id is known and the secret is wrong, so that the time says nothing of which ids there are.
+        let Some(record) = self.store.key(presented.id).await? else { return Ok(None) };
+        let identity = Arc::new(Identity::of_key(record));
+        self.known_keys.insert(presented.id, (epoch, identity.clone()));
+        Ok(opened(&identity).then_some(Caller { identity, request, epoch }))
     }
 
     /// Makes a key of `role`, which ends after `lifetime` milliseconds if one is given. The token is not kept.

@@ -22,9 +22,9 @@ pub(super) enum KeyCommand {
         /// What it is for, at most 100 characters
         #[arg(long, value_parser = checked::<KeyName>)]
         name: KeyName,
-        /// How long it works: 90d, 12h, 30m; without it, until it is revoked
-        #[arg(long, value_name = "TIME", value_parser = some_millis)]
-        expires: Option<i64>,
+        /// How long it works: 90d, 12h, 30m; or never: until it is revoked
+        #[arg(long, value_name = "TIME", default_value = "365d", value_parser = lifetime)]
+        expires: Lifetime,
     },
     /// List keys: id, role, state, when created, when it ends, name
     List {
@@ -58,7 +58,7 @@ impl KeyCommand {
         match self {
             KeyCommand::Create { org, role, name, expires } => {
                 let caller = operator_of(app, org).await?;
-                let (key, token) = app.create_key(&caller, role, name, expires).await?;
+                let (key, token) = app.create_key(&caller, role, name, expires.0).await?;
                 note("The key is shown this once: keep it where secrets are kept.");
                 say(format_args!("created key {} {}", key.id, token.reveal()))?;
             }
@@ -90,6 +90,17 @@ impl KeyCommand {
         }
         Ok(())
     }
+}
+
+/// Milliseconds, or for ever.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lifetime(Option<i64>);
+
+fn lifetime(text: &str) -> Result<Lifetime, String> {
+    if text == "never" {
+        return Ok(Lifetime(None));
+    }
+    some_millis(text).map(|millis| Lifetime(Some(millis))).map_err(|why| format!("{why}, or never"))
 }
 
 pub(super) fn role(text: &str) -> Result<Role, String> {

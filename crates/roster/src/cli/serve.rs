@@ -1,5 +1,6 @@
 //! `roster serve`: the API, until the process is told to stop.
 
+mod files;
 mod signals;
 
 use std::{path::Path, sync::Arc};
@@ -44,12 +45,22 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self, location: &Location) -> anyhow::Result<()> {
+        let may_be_writable = self.server.allow_writable_files;
+        let mut readable = Vec::new();
+        if let Some(key) = &self.server.tls_key {
+            readable.extend(files::guard(key, "the TLS key", may_be_writable)?);
+        }
+        if let Location::Sqlite(database) = location {
+            readable.extend(files::guard(database, "the database", may_be_writable)?);
+        }
         let tls = self.server.tls_cert.as_deref().zip(self.server.tls_key.as_deref());
         let tls = tls.map(|(cert, key)| acceptor(cert, key)).transpose()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(async {
             let store = Store::open(location, &self.server.store_options()).await;
-            self.serve(store.with_context(|| format!("cannot use the database {location}"))?, tls).await
+            let store = store.with_context(|| format!("cannot use the database {location}"))?;
+            readable.iter().for_each(|warning| tracing::warn!("{warning}"));
+            self.serve(store, tls).await
         })?;
         // Whoever is cut off by the drain's deadline is not waited for.
         runtime.shutdown_background();

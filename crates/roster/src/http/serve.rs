@@ -3,6 +3,7 @@
 //! Our own loop on hyper, because `axum::serve` sets no time limit on a request's head (four forms of slow-loris stayed
 //! open on it), has no cap on connections and no deadline on its drain.
 
+mod head;
 mod link;
 mod places;
 mod stop;
@@ -20,7 +21,7 @@ use std::{
 use axum::body::Body;
 use hyper::{
     Request, Response, StatusCode,
-    header::{HeaderValue, RETRY_AFTER},
+    header::{HeaderValue, RETRY_AFTER, STRICT_TRANSPORT_SECURITY},
     server::conn::http1,
     service::service_fn,
 };
@@ -58,6 +59,9 @@ const RESERVE: u32 = 256;
 
 /// How many percent of the reserve one address may have.
 const RESERVE_SHARE: u32 = 50;
+
+/// For how long a browser that was once served over TLS asks in no other way (RFC 6797).
+const ONE_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// How long each thing may take on a connection of the reserve.
 const RESERVE_TIME: Duration = Duration::from_secs(5);
@@ -97,6 +101,7 @@ pub async fn serve<H, F>(
     let places = Places::new(limits.connections, limits.share);
     let reserve = Places::new(RESERVE, RESERVE_SHARE);
     let mut http = http1::Builder::new();
+    let is_tls = tls.is_some();
     // The time limits are the stream's: hyper's own for a head would also count the time between requests.
     http.header_read_timeout(None).max_buf_size(MAX_HEAD).max_headers(MAX_FIELDS);
     // Each connection holds a sender: the channel ends with the last of them.
@@ -120,12 +125,20 @@ pub async fn serve<H, F>(
         }
         let handler = handler.clone();
         let handler = move |request: Request<Body>| {
-            let answer = (!over || vital(&request)).then(|| handler(request, peer));
+            let refusal = head::refusal(&request).or_else(|| (over && !vital(&request)).then(too_many_connections));
+            let answer = match refusal {
+                Some(refusal) => Err(refusal),
+                None => Ok(handler(request, peer)),
+            };
             async move {
-                match answer {
-                    Some(answer) => answer.await,
-                    None => too_many_connections(),
+                let mut response = match answer {
+                    Ok(answer) => answer.await,
+                    Err(refusal) => refusal,
+                };
+                if is_tls {
+                    response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, ONE_YEAR);
                 }
+                response
             }
         };
         let link = Link::new(over, stop.clone());

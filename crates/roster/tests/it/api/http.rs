@@ -286,7 +286,8 @@ async fn an_answer_is_json_that_nobody_keeps_or_guesses_at() {
         admin.post(USERS, json!({})).await,
         admin.post_bytes(USERS, john()).await,
     ] {
-        let headers = ["content-type", "cache-control", "x-content-type-options"].map(|name| answer.header(name));
-        assert_eq!(headers, ["application/json", "no-store", "nosniff"], "{answer}");
+        let headers = ["content-type", "cache-control", "x-content-type-options", "referrer-policy"];
+        let headers = headers.map(|name| answer.header(name));
+        assert_eq!(headers, ["application/json", "no-store", "nosniff", "no-referrer"], "{answer}");
     }
 }

@@ -134,3 +134,19 @@ fn states(binary: &Binary, org: &str) -> Vec<(String, String, String)> {
 fn row(name: &str, state: &str) -> (String, String, String) {
     (name.to_owned(), "ADMIN".to_owned(), state.to_owned())
 }
+
+#[test]
+fn a_key_ends_after_a_year_unless_it_is_said_to_end_never() {
+    let binary = Binary::new();
+    let org = binary.last_word(["org", "create", "Example"]);
+    binary.last_word(["key", "create", "--org", &org, "--role", "ADMIN", "--name", "year"]);
+    binary.last_word(["key", "create", "--org", &org, "--role", "ADMIN", "--name", "never", "--expires", "never"]);
+    let listed = binary.print(["key", "list", "--org", &org]);
+    let moment = |name: &str, column: usize| {
+        let line = listed.lines().find(|line| line.ends_with(name)).expect("a key");
+        line.split('\t').nth(column).expect("a column").to_owned()
+    };
+    assert_eq!(moment("never", 4), "-");
+    let days = |text: &str| text.parse::<jiff::Timestamp>().expect("a moment").as_millisecond() / 86_400_000;
+    assert_eq!(days(&moment("year", 4)) - days(&moment("year", 3)), 365);
+}

@@ -64,10 +64,27 @@ fn a_head_that_is_too_big_is_431() {
 }
 
 #[test]
-fn an_address_that_is_too_long_is_431() {
+fn an_address_that_is_too_long_is_414_or_431() {
     let framing = Framing::new();
-    let long = format!("GET /api/v1/users?search={} HTTP/1.1\r\nHost: test\r\n\r\n", "a".repeat(17_000));
-    assert_snapshot!(framing.say(&long), @"431 close");
+    let of = |length: usize| format!("GET /{} HTTP/1.1\r\nHost: test\r\n\r\n", "a".repeat(length - 1));
+    assert_snapshot!(framing.say(&of(8_192)), @r#"404 {"error":"Resource not found"}"#);
+    assert_snapshot!(framing.say(&of(8_193)), @r#"414 {"error":"Request target is over 8 KiB"}"#);
+    let query = format!("GET /healthz?{} HTTP/1.1\r\nHost: test\r\n\r\n", "a".repeat(8_184));
+    assert_snapshot!(framing.say(&query), @r#"414 {"error":"Request target is over 8 KiB"}"#);
+    // Of such a head not even the address is read.
+    assert_snapshot!(framing.say(&of(17_000)), @"431 close");
+}
+
+/// A proxy might read the first and Roster the second.
+#[test]
+fn a_request_has_one_host_and_at_most_one_key() {
+    let framing = Framing::new();
+    let get = |headers: &str| format!("GET /healthz HTTP/1.1\r\n{headers}\r\n");
+    assert_snapshot!(framing.say(&get("")), @r#"400 {"error":"Exactly one Host header is required"}"#);
+    assert_snapshot!(framing.say(&get("Host: a\r\nHost: a\r\n")), @r#"400 {"error":"Exactly one Host header is required"}"#);
+    assert_snapshot!(framing.say(&get("Host: a\r\nAuthorization: Bearer a\r\nauthorization: Bearer a\r\n")), @r#"400 {"error":"Only one Authorization header is allowed"}"#);
+    assert_snapshot!(framing.say("GET /healthz HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n"), @r#"400 {"error":"Exactly one Host header is required"}"#);
+    assert_snapshot!(framing.say("GET /healthz HTTP/1.0\r\n\r\n"), @r#"200 {"status":"ok"}"#);
 }
 
 #[test]

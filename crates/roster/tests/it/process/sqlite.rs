@@ -343,3 +343,20 @@ fn of_schema(number: u8, rows: &str) -> Binary {
     drop(connection);
     old
 }
+
+#[test]
+#[cfg(unix)]
+fn a_database_that_others_may_write_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let binary = Binary::new();
+    binary.organization_with_admin();
+    let mode = |mode| std::fs::set_permissions(binary.database(), PermissionsExt::from_mode(mode)).expect("changed");
+    mode(0o604);
+    let server = binary.serve(&[]);
+    server.signal("TERM");
+    assert!(server.end().log.contains("others than its owner may read the database "));
+    mode(0o602);
+    let complaint = binary.complaint(["serve", "--listen", "127.0.0.1:0"]);
+    assert!(complaint.starts_with("1: roster: others than its owner may write to the database "), "{complaint}");
+    binary.serve(&["--allow-writable-files"]);
+}

@@ -196,3 +196,37 @@ fn assert_served(certified: &Certified, server: &Server) {
     let mut stream = certified.connect(server, &[&TLS12, &TLS13]);
     assert_eq!(Wire::over(&mut stream).send(get("/healthz", "")).answer().status, 200, "others are served");
 }
+
+#[test]
+fn over_tls_a_browser_is_told_to_ask_in_no_other_way() {
+    let certified = Certified::new();
+    let server = certified.serve(&[]);
+    let mut wire = Wire::over(certified.connect(&server, &[&TLS13]));
+    for path in ["/healthz", "/docs/", "/nowhere"] {
+        let answer = wire.send(get(path, "")).answer();
+        assert_eq!(answer.header("strict-transport-security"), Some("max-age=31536000"), "{path}");
+    }
+    let plain = Binary::new();
+    let answer = plain.serve(&[]).wire().send(get("/healthz", "")).answer();
+    assert_eq!(answer.header("strict-transport-security"), None);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_key_that_others_may_read_is_said_and_one_that_they_may_write_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let certified = Certified::new();
+    let key = certified.file("key.pem");
+    let mode = |mode| std::fs::set_permissions(&key, PermissionsExt::from_mode(mode)).expect("changed");
+    mode(0o600);
+    let server = certified.serve(&[]);
+    server.signal("TERM");
+    assert!(!server.end().log.contains("chmod"));
+    mode(0o644);
+    let server = certified.serve(&[]);
+    server.signal("TERM");
+    assert!(server.end().log.contains("others than its owner may read the TLS key key.pem: run `chmod go-r key.pem`"));
+    mode(0o620);
+    assert_snapshot!(certified.refused("cert.pem", "key.pem"), @"1: roster: others than its owner may write to the TLS key key.pem: run `chmod go-w key.pem`, or allow it with --allow-writable-files");
+    certified.serve(&["--allow-writable-files"]);
+}
