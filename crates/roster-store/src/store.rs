@@ -36,8 +36,15 @@ impl FromStr for Location {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if text.contains(char::is_control) {
+            return Err("a database's address has no control characters".to_owned());
+        }
         match text.split_once(':') {
-            Some(("sqlite", path)) if !path.is_empty() => Ok(Location::Sqlite(path.into())),
+            // What other programs read as a database in memory, and SQLite here as the name of a file, or the reverse.
+            Some(("sqlite", path)) if path == ":memory:" || path.starts_with("file:") || path.contains("?mode=") => {
+                Err("a database of SQLite is a file, sqlite:PATH: none in memory, and without parameters".to_owned())
+            }
+            Some(("sqlite", path)) if !path.trim().is_empty() => Ok(Location::Sqlite(path.into())),
             Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
                 text.parse().map(Box::new).map(Location::Postgres)
             }

@@ -22,13 +22,13 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, value_parser};
 use roster_directory::OrganizationId;
 use roster_store::{Location, Options, Store};
 
 use crate::{
     app::{App, Caller, Clock, Error, Ids},
-    config::Database,
+    config::{Database, trimmed},
     telemetry,
 };
 
@@ -40,11 +40,13 @@ pub struct Cli {
     database: Database,
 
     /// What to log, in tracing's words: error, warn, info, debug, or roster=debug
-    #[arg(long, env = "ROSTER_LOG", value_name = "FILTER", global = true, value_parser = telemetry::filter)]
+    #[arg(long, env = "ROSTER_LOG", value_name = "FILTER", global = true,
+          value_parser = trimmed(telemetry::filter))]
     log: Option<String>,
 
     /// How to log; JSON unless standard error is a terminal
-    #[arg(long, env = "ROSTER_LOG_FORMAT", value_name = "FORMAT", global = true)]
+    #[arg(long, env = "ROSTER_LOG_FORMAT", value_name = "FORMAT", global = true,
+          value_parser = trimmed(value_parser!(telemetry::LogFormat)))]
     log_format: Option<telemetry::LogFormat>,
 
     #[command(subcommand)]
@@ -90,7 +92,7 @@ enum Command {
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     let default_filter = if matches!(cli.command, Command::Serve(_)) { "info" } else { "warn" };
     telemetry::start_logging(cli.log.as_deref().unwrap_or(default_filter), cli.log_format)?;
-    let location = cli.database.database;
+    let location = cli.database.location();
     match cli.command {
         Command::Serve(serve) => serve.run(&location),
         Command::Copy(copy) => copy.run(),

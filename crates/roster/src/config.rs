@@ -1,16 +1,23 @@
 //! What a Roster process is told: flags over environment over defaults, typed and checked before anything opens.
 
+pub mod environment;
+mod value;
+
 use std::{
-    ffi::OsStr,
     fmt,
     net::{Ipv4Addr, SocketAddr},
+    ops::RangeBounds,
     path::PathBuf,
     str::FromStr,
     time::Duration,
 };
 
 use anyhow::Context;
-use clap::{Arg, Args, Command, builder::TypedValueParser, error::ErrorKind};
+use clap::{
+    Args,
+    builder::{StringValueParser, TypedValueParser},
+    value_parser,
+};
 use ipnet::IpNet;
 use roster_store::{Location, Options};
 use url::Url;
@@ -21,30 +28,28 @@ use crate::deliver::{
     gateway::{Gateway, Sender},
     names::Names,
 };
+pub use value::Secret;
+pub(crate) use value::{FromFile, LocationParser, trimmed};
+use value::{SecretParser, path};
 
 /// Where the database is. Every command takes it.
 #[derive(Debug, Clone, Args)]
 pub struct Database {
-    /// The database: sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE
-    #[arg(long, env = "ROSTER_DATABASE", default_value = "sqlite:roster.db", value_name = "URL", global = true,
-          hide_env_values = true, value_parser = LocationParser)]
-    pub database: Location,
+    /// The database: sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE. sqlite:roster.db unless given
+    #[arg(long, env = "ROSTER_DATABASE", value_name = "URL", global = true, hide_env_values = true,
+          conflicts_with = "database_file", value_parser = LocationParser)]
+    database: Option<Location>,
+
+    /// A file that says where the database is, so that nobody sees the password in it
+    #[arg(long, env = "ROSTER_DATABASE_FILE", value_name = "FILE", global = true,
+          value_parser = FromFile(LocationParser))]
+    database_file: Option<Location>,
 }
 
-/// Reads a location. clap would quote what it cannot read, and there may be a password in it.
-#[derive(Clone)]
-pub(crate) struct LocationParser;
-
-impl TypedValueParser for LocationParser {
-    type Value = Location;
-
-    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<Location, clap::Error> {
-        let parsed = value.to_str().ok_or_else(|| "not UTF-8".to_owned()).and_then(str::parse);
-        parsed.map_err(|why| {
-            let arg = arg.map(|arg| format!(" for '{arg}'")).unwrap_or_default();
-            let text = format!("invalid value{arg}: {why}\n\nFor more information, try '--help'.\n");
-            clap::Error::raw(ErrorKind::ValueValidation, text).with_cmd(command)
-        })
+impl Database {
+    /// Where it is.
+    pub fn location(self) -> Location {
+        self.database.or(self.database_file).unwrap_or_else(|| Location::Sqlite("roster.db".into()))
     }
 }
 
@@ -72,7 +77,6 @@ impl FromStr for Listen {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const FORM: &str = "an address is HOST:PORT, as 0.0.0.0:8080, [::]:8080 or localhost:8080, or a port alone";
-        let text = text.trim();
         if let Ok(port) = text.parse() {
             return Ok(Self::here(port));
         }
@@ -102,19 +106,19 @@ impl fmt::Display for Listen {
 pub struct Server {
     /// The address to serve the API on: 0.0.0.0:8080, localhost:8080, or a port of this machine only. 127.0.0.1:8080
     /// unless given; with --demo the next port that is free
-    #[arg(long, env = "ROSTER_LISTEN", value_name = "ADDR")]
+    #[arg(long, env = "ROSTER_LISTEN", value_name = "ADDR", value_parser = trimmed(Listen::from_str))]
     pub listen: Option<Listen>,
 
     /// The address to serve Prometheus metrics on; none unless given
-    #[arg(long, env = "ROSTER_METRICS_LISTEN", value_name = "ADDR")]
+    #[arg(long, env = "ROSTER_METRICS_LISTEN", value_name = "ADDR", value_parser = trimmed(Listen::from_str))]
     pub metrics_listen: Option<Listen>,
 
     /// The certificate chain, PEM: serve TLS instead of plain HTTP
-    #[arg(long, env = "ROSTER_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    #[arg(long, env = "ROSTER_TLS_CERT", value_name = "FILE", requires = "tls_key", value_parser = path())]
     pub tls_cert: Option<PathBuf>,
 
     /// The certificate's private key, PEM
-    #[arg(long, env = "ROSTER_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, env = "ROSTER_TLS_KEY", value_name = "FILE", requires = "tls_cert", value_parser = path())]
     pub tls_key: Option<PathBuf>,
 
     /// Start although others than their owners may write to the database's file or the TLS key
@@ -123,64 +127,64 @@ pub struct Server {
 
     /// Connections served at once; more are told 503, but for /healthz and /readyz
     #[arg(long, env = "ROSTER_MAX_CONNECTIONS", default_value_t = 4_096, value_name = "N",
-          value_parser = clap::value_parser!(u32).range(1..))]
+          value_parser = number(1..))]
     pub max_connections: u32,
 
     /// Requests a second that one key may make, and may save up for a burst; more are told 429
     #[arg(long, env = "ROSTER_RATE_LIMIT", default_value_t = 10_000, value_name = "N",
-          value_parser = clap::value_parser!(u32).range(1..))]
+          value_parser = number(1..))]
     pub rate_limit: u32,
 
     /// Of these, how many percent one address may have (of IPv6, one /64); more are told 503
     #[arg(long, env = "ROSTER_ADDRESS_SHARE", default_value_t = 50, value_name = "PERCENT",
-          value_parser = clap::value_parser!(u32).range(1..=100))]
+          value_parser = number(1..=100))]
     pub address_share: u32,
 
     /// Networks of proxies whose X-Forwarded-For and Forwarded are believed: 10.1.2.0/24. Given again for another one,
     /// or with commas. Nobody else is believed
-    #[arg(long, env = "ROSTER_TRUSTED_PROXY", value_name = "NETWORK", value_delimiter = ',')]
+    #[arg(long, env = "ROSTER_TRUSTED_PROXY", value_name = "NETWORK", value_delimiter = ',', value_parser = trimmed(IpNet::from_str))]
     pub trusted_proxy: Vec<IpNet>,
 
     /// Seconds a client has to send a request's head, and again its body
-    #[arg(long, env = "ROSTER_READ_TIMEOUT", default_value = "15", value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, env = "ROSTER_READ_TIMEOUT", default_value = "15", value_name = "SECONDS", value_parser = trimmed(seconds))]
     pub read_timeout: Duration,
 
     /// Seconds a connection may idle between two requests. A proxy in front has to give up its connections sooner
-    #[arg(long, env = "ROSTER_KEEP_ALIVE", default_value = "75", value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, env = "ROSTER_KEEP_ALIVE", default_value = "75", value_name = "SECONDS", value_parser = trimmed(seconds))]
     pub keep_alive: Duration,
 
     /// Seconds that everything is served as before when the server is told to stop, so that clients go elsewhere
     #[arg(long, env = "ROSTER_DRAIN_DELAY", default_value = "1", value_name = "SECONDS",
-          value_parser = seconds_or_none)]
+          value_parser = trimmed(seconds_or_none))]
     pub drain_delay: Duration,
 
     /// Seconds after that for requests under way
-    #[arg(long, env = "ROSTER_DRAIN_TIMEOUT", default_value = "10", value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, env = "ROSTER_DRAIN_TIMEOUT", default_value = "10", value_name = "SECONDS", value_parser = trimmed(seconds))]
     pub drain_timeout: Duration,
 
     /// Mebibytes of ready answers to keep for users that are asked for often
     #[arg(long, env = "ROSTER_ANSWER_CACHE", default_value_t = 32, value_name = "MIB",
-          value_parser = clap::value_parser!(u32).range(..=65_536))]
+          value_parser = number(..=65_536))]
     pub answer_cache: u32,
 
     /// Changes that may wait to be written; more are told 503
     #[arg(long, env = "ROSTER_WRITE_QUEUE", default_value_t = 2_048, value_name = "N",
-          value_parser = clap::value_parser!(u32).range(1..))]
+          value_parser = number(1..))]
     pub write_queue: u32,
 
     /// Changes that one commit carries at most; 1 is one fsync a change
     #[arg(long, env = "ROSTER_WRITE_BATCH", default_value_t = 512, value_name = "N",
-          value_parser = clap::value_parser!(u32).range(1..))]
+          value_parser = number(1..))]
     pub write_batch: u32,
 
     /// Pages of 4 KiB in SQLite's log at which they are moved into the database; more is faster, with longer pauses
     #[arg(long, env = "ROSTER_CHECKPOINT_PAGES", default_value_t = 500, value_name = "N",
-          value_parser = clap::value_parser!(u32).range(1..))]
+          value_parser = number(1..))]
     pub checkpoint_pages: u32,
 
     /// Mebibytes of SQLite's log beyond which reads are held for a moment so that it can begin anew
     #[arg(long, env = "ROSTER_WAL_LIMIT", default_value_t = 64, value_name = "MIB",
-          value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+          value_parser = number(1..=1_048_576))]
     pub wal_limit: u32,
 }
 
@@ -189,64 +193,60 @@ pub struct Server {
 pub struct Deliveries {
     /// The gateway that text messages go through: `https://api.twilio.com`, or another that speaks its Messages
     /// resource. Without it they wait
-    #[arg(long, env = "ROSTER_SMS_URL", value_name = "URL", requires_all = ["sms_account", "sms_from"])]
+    #[arg(long, env = "ROSTER_SMS_URL", value_name = "URL", requires_all = ["sms_account", "sms_from"],
+          value_parser = trimmed(Url::from_str))]
     pub sms_url: Option<Url>,
 
     /// The account at the gateway
-    #[arg(long, env = "ROSTER_SMS_ACCOUNT", value_name = "ID")]
+    #[arg(long, env = "ROSTER_SMS_ACCOUNT", value_name = "ID", value_parser = trimmed(StringValueParser::new()))]
     pub sms_account: Option<String>,
 
     /// A file with the account's token; or set ROSTER_SMS_TOKEN in the environment
-    #[arg(long, env = "ROSTER_SMS_TOKEN_FILE", value_name = "FILE")]
-    pub sms_token_file: Option<PathBuf>,
+    #[arg(long, env = "ROSTER_SMS_TOKEN_FILE", value_name = "FILE", value_parser = FromFile(SecretParser))]
+    pub sms_token_file: Option<Secret>,
 
     /// Who text messages come from: a number, or the id of a messaging service, MG…
-    #[arg(long, env = "ROSTER_SMS_FROM", value_name = "NUMBER")]
+    #[arg(long, env = "ROSTER_SMS_FROM", value_name = "NUMBER", value_parser = trimmed(StringValueParser::new()))]
     pub sms_from: Option<String>,
 
     /// Text messages that one organization may send in an hour
-    #[arg(long, env = "ROSTER_SMS_HOURLY", default_value_t = 200, value_name = "N")]
+    #[arg(long, env = "ROSTER_SMS_HOURLY", default_value_t = 200, value_name = "N", value_parser = number(..))]
     pub sms_hourly: u32,
 
     /// How long a text message may wait, for a gateway or for one that takes it, before it is dropped: 24h, 90m
-    #[arg(long, env = "ROSTER_SMS_KEEP", default_value = "24h", value_name = "TIME", value_parser = lasting)]
+    #[arg(long, env = "ROSTER_SMS_KEEP", default_value = "24h", value_name = "TIME", value_parser = trimmed(lasting))]
     pub sms_keep: Duration,
 
     /// When the gateway is asked what became of a text message that it took and has said no more of: 1h, 90m
-    #[arg(long, env = "ROSTER_SMS_ASK_AFTER", default_value = "1h", value_name = "TIME", value_parser = lasting)]
+    #[arg(long, env = "ROSTER_SMS_ASK_AFTER", default_value = "1h", value_name = "TIME", value_parser = trimmed(lasting))]
     pub sms_ask_after: Duration,
 
     /// This server's address as the gateway reaches it, for what people answer and what became of messages:
     /// `https://roster.example`. Without it nothing is taken from the gateway
-    #[arg(long, env = "ROSTER_PUBLIC_URL", value_name = "URL")]
+    #[arg(long, env = "ROSTER_PUBLIC_URL", value_name = "URL", value_parser = trimmed(Url::from_str))]
     pub public_url: Option<Url>,
 
     /// Networks that webhooks may reach although they are inside, separated by commas: 10.1.2.0/24
-    #[arg(long, env = "ROSTER_WEBHOOK_INSIDE", default_value = "", value_name = "NETWORKS", hide_default_value = true)]
+    #[arg(long, env = "ROSTER_WEBHOOK_INSIDE", default_value = "", value_name = "NETWORKS", hide_default_value = true, value_parser = trimmed(Inside::from_str))]
     pub webhook_inside: Inside,
 
     /// Name servers to ask for receivers and the gateway, separated by commas: 10.0.0.2:53. Without one, those of
     /// /etc/resolv.conf
-    #[arg(long, env = "ROSTER_NAME_SERVER", value_name = "ADDR", value_delimiter = ',')]
+    #[arg(long, env = "ROSTER_NAME_SERVER", value_name = "ADDR", value_delimiter = ',', value_parser = trimmed(SocketAddr::from_str))]
     pub name_server: Vec<SocketAddr>,
 
     /// How old the oldest message that is owed may be before /readyz mentions it: 1h, 90m
-    #[arg(long, env = "ROSTER_OUTBOX_WARN", default_value = "1h", value_name = "TIME", value_parser = lasting)]
+    #[arg(long, env = "ROSTER_OUTBOX_WARN", default_value = "1h", value_name = "TIME", value_parser = trimmed(lasting))]
     pub outbox_warn: Duration,
 }
 
 impl Deliveries {
     /// The account's token, from its file or the environment. It is no flag, because everybody on the machine can read
     /// those.
-    fn sms_token(&self) -> anyhow::Result<Option<String>> {
-        let token = match &self.sms_token_file {
-            Some(file) => Some(
-                std::fs::read_to_string(file)
-                    .with_context(|| format!("cannot read the gateway's token from {}", file.display()))?,
-            ),
-            None => std::env::var("ROSTER_SMS_TOKEN").ok(),
-        };
-        Ok(token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty()))
+    fn sms_token(&self) -> Option<String> {
+        let of_file = self.sms_token_file.as_ref().map(|Secret(token)| token.clone());
+        let token = of_file.or_else(|| std::env::var("ROSTER_SMS_TOKEN").ok())?;
+        Some(token.trim().to_owned()).filter(|token| !token.is_empty())
     }
 
     /// The gateway, if there is one.
@@ -258,16 +258,15 @@ impl Deliveries {
             matches!(url.scheme(), "http" | "https"),
             "the gateway's address (--sms-url, ROSTER_SMS_URL) must begin with https://"
         );
-        let account = account.trim();
         anyhow::ensure!(
             !account.is_empty() && account.bytes().all(|b| b.is_ascii_alphanumeric()),
             "the account at the gateway (--sms-account, ROSTER_SMS_ACCOUNT) must have letters and digits only"
         );
-        let sender = Sender::parse(from.trim()).context(
+        let sender = Sender::parse(from).context(
             "the sender of text messages (--sms-from, ROSTER_SMS_FROM) must be a number with + and the country's code, a \
              short code, or the id of a messaging service, MG and 32 hexadecimal digits",
         )?;
-        let token = self.sms_token()?.context(
+        let token = self.sms_token().context(
             "a gateway for text messages needs its account's token: name its file with --sms-token-file, or set \
              ROSTER_SMS_TOKEN",
         )?;
@@ -277,9 +276,8 @@ impl Deliveries {
     }
 
     /// How what comes from the gateway is known to come from it.
-    pub(crate) fn inbound(&self) -> anyhow::Result<Option<Inbound>> {
-        let (Some(url), Some(token)) = (self.public_address(), self.sms_token()?) else { return Ok(None) };
-        Ok(Some(Inbound { url, token }))
+    pub(crate) fn inbound(&self) -> Option<Inbound> {
+        Some(Inbound { url: self.public_address()?, token: self.sms_token()? })
     }
 
     /// This server's address as the gateway has it, without a slash at its end.
@@ -307,6 +305,10 @@ impl Server {
             ..Options::default()
         }
     }
+}
+
+fn number(range: impl RangeBounds<i64>) -> impl TypedValueParser<Value = u32> {
+    trimmed(value_parser!(u32).range(range))
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -363,7 +365,7 @@ mod tests {
             ("8080", "127.0.0.1:8080"),
             ("0.0.0.0:80", "0.0.0.0:80"),
             ("[::]:8080", "[::]:8080"),
-            (" localhost:8080\n", "localhost:8080"),
+            ("localhost:8080", "localhost:8080"),
             ("roster-1.internal:0", "roster-1.internal:0"),
         ] {
             assert_eq!(text.parse::<Listen>().map(|listen| listen.to_string()).as_deref(), Ok(read));

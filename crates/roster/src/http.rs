@@ -85,7 +85,7 @@ impl Face {
             answers: api::users::answers(config.answer_cache),
             read_timeout: config.read_timeout,
             draining: AtomicBool::new(false),
-            inbound: deliveries.inbound()?,
+            inbound: deliveries.inbound(),
             inside: deliveries.webhook_inside.clone(),
             outbox_warn: deliveries.outbox_warn,
             metrics,

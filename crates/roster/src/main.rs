@@ -4,14 +4,13 @@
 
 use std::{io::Write, process::ExitCode};
 
-use clap::Parser;
+use roster::{cli, config::environment};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // clap itself ends the process with 2 where the command line is misused.
-    match roster::cli::run(roster::cli::Cli::parse()) {
+    match cli::run(environment::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever reads the output has seen enough, as `head` has.
         Err(error) if is_broken_pipe(&error) => ExitCode::FAILURE,

@@ -9,6 +9,7 @@ mod org;
 mod outbox;
 mod payor;
 mod policy;
+mod settings;
 mod sms;
 mod user;
 mod webhook;

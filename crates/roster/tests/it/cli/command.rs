@@ -155,7 +155,11 @@ fn a_flag_is_stronger_than_the_environment() {
     assert!(binary.serve_by(both, &[]).address.ip().is_loopback());
     let mut wrong = binary.command(["serve"]);
     wrong.env("ROSTER_LISTEN", "nowhere");
-    assert!(binary.complaint_of(wrong).starts_with("2: error: invalid value 'nowhere' for '--listen <ADDR>'"));
+    assert!(
+        binary
+            .complaint_of(wrong)
+            .starts_with("2: error: invalid value 'nowhere' for '--listen <ADDR>' (from ROSTER_LISTEN)")
+    );
 }
 
 #[test]

@@ -155,5 +155,9 @@ fn a_server_whose_sms_settings_cannot_work_does_not_start_and_says_why() {
             "{said}"
         );
     }
-    assert_snapshot!(refused(url, "AC1", "+14155550100", Some("missing")), @"1: roster: cannot read the gateway's token from missing: No such file or directory (os error 2)");
+    assert_snapshot!(refused(url, "AC1", "+14155550100", Some("missing")), @"
+    2: error: invalid value for '--sms-token-file <FILE>': cannot read missing: No such file or directory (os error 2)
+
+    For more information, try '--help'.
+    ");
 }
