@@ -53,6 +53,13 @@ impl FromStr for Location {
     }
 }
 
+impl Location {
+    /// Whether a password stands in it.
+    pub fn has_password(&self) -> bool {
+        matches!(self, Location::Postgres(url) if url.has_password())
+    }
+}
+
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -28,7 +28,7 @@ use roster_store::{Location, Options, Store};
 
 use crate::{
     app::{App, Caller, Clock, Error, Ids},
-    config::{Database, trimmed},
+    config::{Database, environment, trimmed},
     telemetry,
 };
 
@@ -94,7 +94,12 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     telemetry::start_logging(cli.log.as_deref().unwrap_or(default_filter), cli.log_format)?;
     let location = cli.database.location();
     match cli.command {
-        Command::Serve(serve) => serve.run(&location),
+        Command::Serve(serve) => {
+            if environment::is_on_command_line("database") {
+                warn_of_password(&location);
+            }
+            serve.run(&location)
+        }
         Command::Copy(copy) => copy.run(),
         Command::Policy => policy::run(),
         Command::Openapi => openapi::run(),
@@ -153,6 +158,16 @@ fn must_be_there(location: &Location) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// Says in the log that a password is no secret. Commands that are over at once do without.
+fn warn_of_password(on_command_line: &Location) {
+    if on_command_line.has_password() {
+        tracing::warn!(
+            "the password on the command line can be read by everybody on this machine: leave it out of the URL and set \
+             PGPASSWORD or write ~/.pgpass, or put the URL into a file and name that with ROSTER_DATABASE_FILE"
+        );
+    }
 }
 
 /// The operator of the host, acting for an organization.

@@ -1,6 +1,7 @@
 //! How PostgreSQL is reached: the URL, and what of it makes a pool.
 
 mod hosts;
+mod password;
 mod tls;
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
@@ -23,7 +24,8 @@ const ADDRESS_WAIT: Duration = Duration::from_millis(500);
 /// A `postgres://` URL, taken apart.
 ///
 /// All that libpq's URLs may say, several hosts and `target_session_attrs` included, and of `sslmode` also `verify-ca`
-/// and `verify-full` with `sslrootcert`. Beside that `pool_size`, connections of this process, 16 unless given.
+/// and `verify-full` with `sslrootcert`. A password
+/// that is not in it is `PGPASSWORD`, or in `.pgpass`. Beside that `pool_size`, connections of this process, 16 unless given.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Url {
     config: tokio_postgres::Config,
@@ -150,6 +152,11 @@ impl Url {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| Error::Unusable(format!("cannot make a pool of connections: {error}")))
+    }
+
+    /// Whether a password stands in it.
+    pub(crate) fn has_password(&self) -> bool {
+        self.config.get_password().is_some()
     }
 
     /// Connections of this process.

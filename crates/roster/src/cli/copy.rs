@@ -8,7 +8,7 @@ use std::{
 use clap::Args;
 use roster_store::{Location, Progress};
 
-use super::{note, row};
+use super::{note, row, warn_of_password};
 use crate::config::LocationParser;
 
 /// Rows between two lines of progress that no person watches.
@@ -33,6 +33,7 @@ pub(super) struct Copy {
 
 impl Copy {
     pub(super) fn run(self) -> anyhow::Result<()> {
+        [&self.from, &self.to].into_iter().for_each(warn_of_password);
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let mut teller = Teller::new();
         let copied = runtime.block_on(roster_store::copy(&self.from, &self.to, |progress| teller.tell(progress)))?;

@@ -51,6 +51,11 @@ fn twin_of(arg: &Arg) -> String {
     long.strip_suffix("-file").map_or_else(|| format!("{long}-file"), str::to_owned)
 }
 
+/// Whether a flag stands on the command line of this process, which everybody on the machine can read.
+pub(crate) fn is_on_command_line(long: &str) -> bool {
+    is_given(long, &Vec::from_iter(env::args_os()))
+}
+
 fn is_given(long: &str, given: &[OsString]) -> bool {
     given.iter().filter_map(|given| given.to_str()?.strip_prefix("--")).any(|flag| flag.split('=').next() == Some(long))
 }

@@ -18,6 +18,7 @@ use tokio_postgres::{
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::password::Passwords;
 use crate::{dial, error::chain};
 
 /// How many hosts a configuration names; `None` if the driver would not take them.
@@ -39,8 +40,16 @@ pub(super) struct Hosts {
 
 impl Hosts {
     pub(super) fn of(config: &Config, tls: MakeRustlsConnect) -> Self {
-        let each = (0..count(config).unwrap_or_default()).map(|host| only(config, host)).collect();
-        Self { each, last: Arc::default(), tls }
+        let mut each: Vec<_> = (0..count(config).unwrap_or_default()).map(|host| only(config, host)).collect();
+        if config.get_password().is_none() {
+            let passwords = Passwords::of_environment();
+            for config in &mut each {
+                if let Some(password) = passwords.of(config) {
+                    config.password(password);
+                }
+            }
+        }
+        Self { each: each.into(), last: Arc::default(), tls }
     }
 }
 

@@ -1,6 +1,6 @@
 //! How the database is named: encrypted or not, who is believed, who is told what, and never the password.
 
-use std::{fs, net::TcpListener, process::Command};
+use std::{ffi::OsStr, fs, net::TcpListener, os::unix::fs::PermissionsExt, process::Command};
 
 use insta::assert_snapshot;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -284,4 +284,61 @@ fn a_database_that_cannot_hold_every_name_is_refused() {
     let complaint = Binary::on(&format!("{url}/{name}")).complaint(["org", "list"]);
     let complaint = complaint.replace(&url, "URL").replace(&name, "NAME");
     assert_snapshot!(complaint, @"1: roster: cannot use the database URL/NAME: the database has the encoding LATIN1, and must have UTF8: make it with `create database NAME encoding 'UTF8' template template0`");
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: script/test runs it"]
+fn a_password_may_stand_where_nobody_else_reads_it() {
+    let guarded = Guarded::new();
+    let port = guarded.cluster.port();
+    let binary = Binary::on(&format!("postgres://roster@127.0.0.1:{port}/directory"));
+    let file = |name: &str, text: &str, mode: u32| {
+        let path = binary.path().join(name);
+        fs::write(&path, text).expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("its file");
+        path
+    };
+    let home = binary.path().to_owned();
+    let tried = |variables: &[(&str, &OsStr)]| {
+        let mut command = binary.command(["org", "list"]);
+        // Otherwise it would be that of whoever runs the tests.
+        command.env("HOME", "/nonexistent").envs(variables.iter().copied());
+        let output = command.output().expect("the binary starts");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!said.contains(PASSWORD), "{said}");
+        output.status.success().then_some(()).ok_or(said)
+    };
+    assert!(tried(&[]).expect_err("no password").contains("password missing"));
+    assert_eq!(tried(&[("PGPASSWORD", PASSWORD.as_ref())]), Ok(()));
+    assert!(
+        tried(&[("PGPASSWORD", "another".as_ref())]).expect_err("wrong").contains("password authentication failed")
+    );
+
+    let line = format!("# ours\n127.0.0.1:{port}:another:*:no\n127.0.0.1:{port}:directory:roster:{PASSWORD}\n");
+    let named = file("named", &line, 0o600);
+    assert_eq!(tried(&[("PGPASSFILE", named.as_os_str())]), Ok(()));
+    let open = file("open", &line, 0o640);
+    let said = tried(&[("PGPASSFILE", open.as_os_str())]).expect_err("it is not used");
+    assert!(said.contains("is not used: others may read it: chmod 600"), "{said}");
+    file(".pgpass", &line, 0o600);
+    assert_eq!(tried(&[("HOME", home.as_os_str())]), Ok(()));
+    let wrong = file("wrong", "*:*:*:*:wrong", 0o600);
+    // What is nearer is stronger: the variable, and the URL.
+    assert_eq!(tried(&[("PGPASSFILE", wrong.as_os_str()), ("PGPASSWORD", PASSWORD.as_ref())]), Ok(()));
+    let url = format!("postgres://roster:{PASSWORD}@127.0.0.1:{port}/directory");
+    assert_eq!(tried(&[("PGPASSWORD", "another".as_ref()), ("ROSTER_DATABASE", url.as_ref())]), Ok(()));
+    let url_file = file("url", &format!("{url}\n"), 0o600);
+    assert_eq!(tried(&[("ROSTER_DATABASE", "".as_ref()), ("ROSTER_DATABASE_FILE", url_file.as_os_str())]), Ok(()));
+
+    // A server holds its connections for long: it says where everybody can read its password.
+    const SAID: &str = "the password on the command line can be read by everybody on this machine";
+    for (flags, variable, says) in [(&["--database", &*url][..], "", true), (&[], &*url, false)] {
+        let mut command = binary.command(["serve", "--listen", "127.0.0.1:0", "--log-format", "json"]);
+        command.env("ROSTER_DATABASE", variable).args(flags);
+        let server = binary.serve_by(command, &[]);
+        server.signal("TERM");
+        let (_, log) = server.wait();
+        assert_eq!(log.contains(SAID), says, "{log}");
+        assert!(!log.contains(PASSWORD), "{log}");
+    }
 }
