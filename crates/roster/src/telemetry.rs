@@ -215,12 +215,31 @@ impl Metrics {
         self.wal.get_or_create(&[]).set(bytes as i64);
     }
 
-    /// All of it in Prometheus' text format.
-    pub fn render(&self) -> String {
+    /// All of it as OpenMetrics 1.0 text.
+    pub fn open_metrics(&self) -> String {
         let mut out = String::new();
         text::encode(&mut out, &self.registry).expect("writing to a string does not fail");
         out
     }
+}
+
+/// The same in the older text format 0.0.4, which every Prometheus reads: a counter's family is called as its samples are,
+/// and there are neither units nor an end.
+pub fn plain_metrics(open_metrics: &str) -> String {
+    let mut out = String::with_capacity(open_metrics.len());
+    let mut help = "";
+    for line in open_metrics.lines() {
+        if let Some(text) = line.strip_prefix("# HELP ") {
+            help = text.split_once(' ').map_or("", |(_, help)| help);
+        } else if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|family| family.split_once(' ')) {
+            let suffix = if kind == "counter" { "_total" } else { "" };
+            out.push_str(&format!("# HELP {name}{suffix} {help}\n# TYPE {name}{suffix} {kind}\n"));
+        } else if !line.starts_with('#') {
+            out.push_str(line);
+            out.push('\n');
+        }
+    }
+    out
 }
 
 impl Default for Metrics {

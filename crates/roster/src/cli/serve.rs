@@ -9,8 +9,8 @@ use anyhow::Context;
 use axum::body::Body;
 use clap::Args;
 use hyper::{
-    Request, Response, StatusCode,
-    header::{CONTENT_TYPE, HeaderValue},
+    HeaderMap, Request, Response, StatusCode,
+    header::{ACCEPT, CONTENT_TYPE, HeaderValue, VARY},
 };
 use roster_store::{Location, Store};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
@@ -25,7 +25,7 @@ use crate::{
         Face,
         serve::{self, Limits, Stop},
     },
-    telemetry::Metrics,
+    telemetry::{Metrics, plain_metrics},
 };
 
 use signals::Signals;
@@ -131,7 +131,7 @@ impl Serve {
                 let limits = Limits { connections: 16, ..limits };
                 let handler = move |request: Request<Body>, _| {
                     measured.wal_bytes().inspect(|bytes| metrics.wal(*bytes));
-                    let answer = metrics_answer(request.uri().path(), &metrics);
+                    let answer = metrics_answer(&request, &metrics);
                     async move { answer }
                 };
                 serve::serve(listener, None, limits, unmetered, listeners_stop.clone(), |_| true, handler).await;
@@ -171,16 +171,33 @@ fn is_health(request: &Request<Body>) -> bool {
     matches!(request.uri().path(), "/healthz" | "/readyz")
 }
 
-fn metrics_answer(path: &str, metrics: &Metrics) -> Response<Body> {
-    if path != "/metrics" {
+fn metrics_answer(request: &Request<Body>, metrics: &Metrics) -> Response<Body> {
+    if request.uri().path() != "/metrics" {
         let mut response = Response::new(Body::from("The metrics are at /metrics\n"));
         *response.status_mut() = StatusCode::NOT_FOUND;
         return response;
     }
-    let mut response = Response::new(Body::from(metrics.render()));
-    let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, kind);
+    let open_metrics = metrics.open_metrics();
+    let (body, kind) = match takes_open_metrics(request.headers()) {
+        true => (open_metrics, "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        false => (plain_metrics(&open_metrics), "text/plain; version=0.0.4; charset=utf-8"),
+    };
+    let mut response = Response::new(Body::from(body));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
     response
+}
+
+/// Whether the media type is named, and not with `q=0`. Prometheus names it; a browser and curl take anything, and are
+/// best served with what they can show.
+fn takes_open_metrics(headers: &HeaderMap) -> bool {
+    let ranges =
+        headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    ranges.map(|range| range.split(';').map(str::trim)).any(|mut range| {
+        let is_named = range.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/openmetrics-text"));
+        let weight = range.find_map(|parameter| parameter.strip_prefix("q=")?.parse::<f32>().ok());
+        is_named && weight != Some(0.0)
+    })
 }
 
 /// Reads a certificate chain and its key.

@@ -92,7 +92,7 @@ impl Roster {
 
     /// What was counted, as Prometheus reads it.
     pub(crate) fn metrics(&self) -> String {
-        self.metrics.render()
+        self.metrics.open_metrics()
     }
 
     /// Moves the clock.

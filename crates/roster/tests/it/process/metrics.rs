@@ -87,11 +87,69 @@ fn connections_that_idle_do_not_keep_the_metrics_from_others() {
     scrape(metrics);
 }
 
+/// Prometheus asks for OpenMetrics; what only reads the older format, or says nothing, gets that.
+#[test]
+fn metrics_come_in_the_older_format_unless_the_newer_one_is_asked_for() {
+    let binary = Binary::new();
+    let (_, key) = binary.organization_with_admin();
+    let mut server = binary.serve(&["--metrics-listen", "127.0.0.1:0"]);
+    let metrics = server.metrics_address();
+    assert_eq!(server.request("GET", "/api/v1/me", &key, "").0, 200);
+    let ask = |accept: &str| {
+        let answer =
+            metrics_wire(metrics).send(format!("GET /metrics HTTP/1.1\r\nHost: test\r\n{accept}\r\n")).answer();
+        assert_eq!(answer.header("vary"), Some("accept"));
+        (answer.header("content-type").expect("a type").to_owned(), answer.body)
+    };
+    for accept in [
+        "",
+        "Accept: */*\r\n",
+        "Accept: text/plain;version=0.0.4\r\n",
+        "Accept: text/plain, application/openmetrics-text; version=1.0.0; q=0\r\n",
+    ] {
+        let (kind, body) = ask(accept);
+        assert_eq!(kind, "text/plain; version=0.0.4; charset=utf-8", "{accept}");
+        assert!(!body.contains("# EOF") && !body.contains("# UNIT"), "{body}");
+        // Each family is named as its samples are, described once and before them.
+        let mut family = ("", "");
+        for line in body.lines() {
+            match line.strip_prefix("# TYPE ") {
+                Some(named) => family = named.split_once(' ').expect("a name and a type"),
+                None if line.starts_with("# HELP ") => {}
+                None => {
+                    let sample = line.split(['{', ' ']).next().expect("a name");
+                    let suffix = sample.strip_prefix(family.0).unwrap_or_else(|| panic!("{line} is of {family:?}"));
+                    let histogram = ["_bucket", "_sum", "_count"].contains(&suffix);
+                    assert!(
+                        if family.1 == "histogram" { histogram } else { suffix.is_empty() },
+                        "{line} is of {family:?}"
+                    );
+                }
+            }
+        }
+        for line in [
+            "# HELP roster_http_answers_total Requests answered.",
+            "# TYPE roster_http_answers_total counter",
+            r#"roster_http_answers_total{route="GetMe",status="200"} 1"#,
+            "# TYPE roster_http_answer_seconds histogram",
+            r#"roster_http_answer_seconds_bucket{le="+Inf",route="GetMe"} 1"#,
+            "# TYPE roster_http_connections gauge",
+        ] {
+            assert!(body.lines().any(|said| said == line), "{line} is missing in:\n{body}");
+        }
+    }
+    let prometheus =
+        "Accept: application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1\r\n";
+    let (kind, body) = ask(prometheus);
+    assert_eq!(kind, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    assert!(body.contains("# TYPE roster_http_answers counter\n") && body.ends_with("# EOF\n"), "{body}");
+}
+
 /// What the metrics listener answers.
 pub(super) fn scrape(metrics: SocketAddr) -> String {
     let answer = metrics_wire(metrics).send(get("/metrics", "")).answer();
     assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("content-type"), Some("application/openmetrics-text; version=1.0.0; charset=utf-8"));
+    assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     answer.body
 }
 
