@@ -4,12 +4,17 @@ use std::{
     fs::File,
     io::{self, BufRead, BufReader, BufWriter, Read, Write},
     path::PathBuf,
+    pin::pin,
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use futures_util::{StreamExt, stream::FuturesOrdered};
 use roster_directory::{OrganizationId, UserId, user::Warning};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
 
 use super::{
     super::{note, operator_of},
@@ -22,6 +27,9 @@ use crate::{
 
 /// Creates under way at once, and so the most that one commit carries.
 const AT_ONCE: usize = 2_048;
+
+/// Lines that are read before they can be begun.
+const READ_AHEAD: usize = 64;
 
 /// How spreadsheets and PowerShell begin a text.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -61,21 +69,39 @@ struct Good {
 impl Import {
     pub(super) async fn run(self, app: &App) -> anyhow::Result<()> {
         let caller = operator_of(app, self.org).await?;
-        let mut lines = Lines::open(&self.file)?;
+        let mut lines = Lines::open(&self.file)?.read_aside();
+        let mut told_to_end = pin!(told_to_end()?);
         let mut results = BufWriter::new(io::stdout());
         let mut under_way = FuturesOrdered::new();
-        let (mut good, mut refused) = (0_u64, 0_u64);
+        let (mut good, mut refused, mut begun, mut ended) = (0_u64, 0_u64, 0_u64, false);
         // What went wrong with more than a line: nothing more is begun, but what is under way is seen to its end.
         let mut stopped = None;
         loop {
-            while stopped.is_none() && under_way.len() < AT_ONCE {
-                match lines.next() {
-                    Ok(Some((line, body))) => under_way.push_back(self.take(app, &caller, line, body)),
-                    Ok(None) => break,
-                    Err(error) => stopped = Some(error),
+            if under_way.is_empty() {
+                results.flush()?;
+                if ended || stopped.is_some() {
+                    break;
                 }
             }
-            let Some(Row { line, outcome, unknown }) = under_way.next().await else { break };
+            let Row { line, outcome, unknown } = tokio::select! {
+                biased;
+                () = &mut told_to_end, if stopped.is_none() => {
+                    stopped = Some(anyhow!("told to end: what comes after line {begun} was not begun"));
+                    continue;
+                }
+                next = lines.recv(), if !ended && stopped.is_none() && under_way.len() < AT_ONCE => {
+                    match next {
+                        Some(Ok((line, body))) => {
+                            begun = line;
+                            under_way.push_back(self.take(app, &caller, line, body));
+                        }
+                        Some(Err(error)) => stopped = Some(error),
+                        None => ended = true,
+                    }
+                    continue;
+                }
+                Some(row) = under_way.next(), if !under_way.is_empty() => row,
+            };
             ignored(&unknown).for_each(|what| note(format_args!("line {line}: warning: {what}")));
             match outcome {
                 Ok(Good { id, warnings }) => {
@@ -103,7 +129,6 @@ impl Import {
                 }
             }
         }
-        results.flush()?;
         let lines = good + refused;
         match self.check {
             true => note(format_args!("{good} of {lines} lines are well-formed")),
@@ -142,6 +167,38 @@ fn ignored(unknown: &Unknown) -> impl Iterator<Item = String> {
     named.chain(more.map(|more| format!("more names are no fields ({more}); ignored")))
 }
 
+/// Waits for ctrl-C, or for whoever ends processes otherwise.
+fn told_to_end() -> io::Result<impl Future<Output = ()>> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// What a file looks like that is no JSON a line, by how it begins; `None`: its lines are for themselves.
+fn other_than_lines(begin: &[u8]) -> Option<&'static str> {
+    match begin {
+        [0x1f, 0x8b, ..] => return Some("gzip"),
+        [b'P', b'K', 3, 4, ..] => return Some("a spreadsheet (XLSX) or another ZIP archive"),
+        [0xd0, 0xcf, 0x11, 0xe0, ..] => return Some("a spreadsheet of an old Excel (XLS)"),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, b'{', ..] | [b'{', 0, ..] => return Some("text in UTF-16"),
+        _ => {}
+    }
+    let text = begin.strip_prefix(BYTE_ORDER_MARK).unwrap_or(begin).trim_ascii_start();
+    let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
+    match first {
+        [b'[', ..] => Some("one JSON array"),
+        [b'{'] => Some("JSON over several lines"),
+        [b'{', ..] => None,
+        // A line that is cut short is long, and no heading.
+        _ if first.iter().any(|byte| matches!(byte, b',' | b';' | b'\t')) => Some("CSV"),
+        _ => None,
+    }
+}
+
 /// The lines of a file that have something on them, each with its number.
 struct Lines {
     from: Box<dyn BufRead + Send>,
@@ -156,7 +213,30 @@ impl Lines {
             let open = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
             Box::new(BufReader::with_capacity(1 << 16, open))
         };
+        let mut from = from;
+        let begin = from.fill_buf().with_context(|| format!("cannot read {}", file.display()))?;
+        if let Some(what) = other_than_lines(begin) {
+            bail!(
+                "{} looks like {what}; wanted is text in UTF-8 with a JSON object on each line, as \
+                 {{\"firstName\":\"Ada\",\"lastName\":\"Okafor\"}}",
+                file.display()
+            );
+        }
         Ok(Self { from, number: 0 })
+    }
+
+    /// Reads on a thread, which may wait for a terminal or a pipe: whoever ends the import does not.
+    fn read_aside(mut self) -> mpsc::Receiver<anyhow::Result<(u64, Vec<u8>)>> {
+        let (sender, lines) = mpsc::channel(READ_AHEAD);
+        std::thread::spawn(move || {
+            while let Some(line) = self.next().transpose() {
+                let is_last = line.is_err();
+                if sender.blocking_send(line).is_err() || is_last {
+                    break;
+                }
+            }
+        });
+        lines
     }
 
     fn next(&mut self) -> anyhow::Result<Option<(u64, Vec<u8>)>> {

@@ -4,7 +4,7 @@ use std::process::Output;
 
 use insta::assert_snapshot;
 
-use crate::binary::Binary;
+use crate::binary::{Binary, Server};
 
 struct Office {
     binary: Binary,
@@ -459,4 +459,59 @@ fn a_check_names_what_would_be_taken_all_the_same() {
     2 of 2 lines are well-formed
     ");
     assert_eq!(office.users(), "");
+}
+
+#[test]
+fn an_import_of_another_kind_of_file_stops_at_once_and_says_what_it_looks_like() {
+    let office = Office::new();
+    let utf_16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let user = "{\"firstName\":\"Ann\",\"lastName\":\"Lee\"}\n";
+    for (bytes, what) in [
+        (utf_16(&format!("\u{feff}{user}")), "text in UTF-16"),
+        (utf_16(user), "text in UTF-16"),
+        (b"\x1f\x8b\x08\0\0\0\0\0".to_vec(), "gzip"),
+        (b"PK\x03\x04\x14\0\x06\0".to_vec(), "a spreadsheet (XLSX) or another ZIP archive"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".to_vec(), "a spreadsheet of an old Excel (XLS)"),
+        (format!("[{user},{user}]").into_bytes(), "one JSON array"),
+        (format!("\u{feff} \r\n[\n{user}]").into_bytes(), "one JSON array"),
+        (b"{\r\n  \"firstName\": \"Ann\"\r\n}".to_vec(), "JSON over several lines"),
+        (b"firstName,lastName\r\nAnn,Lee\r\n".to_vec(), "CSV"),
+        ("\u{feff}\"Vorname\";\"Nachname\"\nAnn;Lee\n".into(), "CSV"),
+        (b"firstName\tlastName\nAnn\tLee\n".to_vec(), "CSV"),
+    ] {
+        std::fs::write(office.binary.path().join("staff"), bytes).expect("a file");
+        let complaint = office.binary.complaint(["user", "import", "--org", &office.org, "staff"]);
+        let wanted =
+            r#"wanted is text in UTF-8 with a JSON object on each line, as {"firstName":"Ada","lastName":"Okafor"}"#;
+        assert_eq!(complaint, format!("1: roster: staff looks like {what}; {wanted}"));
+    }
+    assert_eq!(office.users(), "");
+}
+
+/// Lines go on coming, and nobody sends an end.
+#[test]
+fn an_import_that_is_told_to_end_lists_whom_it_created_and_says_how_far_it_came() {
+    for signal in ["INT", "TERM"] {
+        let office = Office::new();
+        let pipe = office.binary.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo is everywhere").success());
+        let writer = std::thread::spawn(move || {
+            let mut pipe = std::fs::OpenOptions::new().write(true).open(pipe).expect("somebody reads");
+            while std::io::Write::write_all(&mut pipe, b"{\"firstName\":\"Ann\",\"lastName\":\"Lee\"}\n").is_ok() {}
+        });
+        let mut import = Server::start(&mut office.binary.command(["user", "import", "--org", &office.org, "pipe"]));
+        let mut listed = import.printed("1\t");
+        import.signal(signal);
+        let ended = import.end();
+        writer.join().expect("it ends with its reader");
+        listed.push_str(&ended.printed);
+        let count = listed.lines().count();
+        let last = listed.lines().next_back().and_then(|line| line.split('\t').next()).expect("a line");
+        assert_eq!(ended.code, Some(1));
+        let why = format!("told to end: what comes after line {last} was not begun");
+        assert!(ended.log.contains(&why) && last == count.to_string(), "{last}, {count}: {}", ended.log);
+        let users = office.binary.command(["user", "list", "--org", &office.org, "--page-size", "1"]).output();
+        let said = String::from_utf8(users.expect("the binary starts").stderr).expect("UTF-8");
+        assert!(said.contains(&format!(", {count} users")), "{said}");
+    }
 }
