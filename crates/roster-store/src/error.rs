@@ -57,10 +57,20 @@ pub fn chain(error: &dyn StdError) -> impl fmt::Display {
     })
 }
 
+/// SQLite's `SQLITE_IOERR_GETTEMPPATH`.
+const NO_FOLDER: i32 = 6410;
+
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode::*;
         match error.sqlite_error_code() {
+            Some(SystemIoFailure) if error.sqlite_error().is_some_and(|error| error.extended_code == NO_FOLDER) => {
+                Error::Unusable(
+                    "SQLite finds no folder for its temporary files: neither the database's own nor TMPDIR, /var/tmp or \
+                     /tmp can be written to"
+                        .to_owned(),
+                )
+            }
             // A heavy read that stood in the way of the log.
             Some(OperationInterrupted) => Error::Busy,
             Some(DatabaseBusy | DatabaseLocked) => Error::Locked,

@@ -98,11 +98,22 @@ fn connect(path: &Path, wait: Duration) -> Result<Connection, Error> {
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(wait)?;
+    keep_temporary_files_beside(path, &connection);
     connection.set_prepared_statement_cache_capacity(64);
     // A statement is prepared once. Without this SQLite prepares it again whenever a parameter that its plan might
     // depend on is bound to another value: that was a third of a list and a quarter of a lone create.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(connection)
+}
+
+/// What SQLite sorts and has no room for in memory goes into files without a name beside the database: a folder for
+/// temporary files may be missing (a container whose root is read-only), or be smaller, or be others'. The setting is the
+/// process's; where it is refused, SQLite looks for a folder by itself.
+fn keep_temporary_files_beside(path: &Path, connection: &Connection) {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if let Err(error) = connection.pragma_update(None, "temp_store_directory", folder.to_str()) {
+        tracing::debug!(%error, "temporary files are not kept beside the database");
+    }
 }
 
 fn make_private(path: &Path) -> std::io::Result<()> {

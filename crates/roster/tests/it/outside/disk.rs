@@ -175,6 +175,27 @@ fn a_disk_that_can_only_be_read_is_refused() {
     assert_snapshot!(complaint, @"1: roster: cannot use the database sqlite:DIR/disk/roster.db: cannot open the database file DIR/disk/roster.db: Read-only file system (os error 30)");
 }
 
+/// As a container has it whose root is read-only: only the folder of the database can be written to.
+#[test]
+#[ignore = "needs root and mount: script/test runs it"]
+fn a_copy_needs_no_folder_for_temporary_files() {
+    let binary = Binary::new();
+    let org = binary.last_word(["org", "create", "Example"]);
+    let user = r#"{"firstName":"Jane","lastName":"Doe","shouldSendSMS":true,"phoneNumber":"+14155550100"}"#;
+    std::fs::write(binary.path().join("staff"), format!("{user}\n").repeat(40_000)).expect("a file");
+    binary.print(["user", "import", "--org", &org, "staff"]);
+    let script = r#"set -e
+        mount --bind "$1" /mnt
+        for folder in /tmp /var/tmp; do mount -t tmpfs -o ro,size=4k none "$folder"; done
+        cd /tmp
+        exec "$2" copy --from sqlite:/mnt/roster.db --to sqlite:/mnt/copy.db"#;
+    let mut copy = Command::new("unshare");
+    copy.args(["--mount", "sh", "-c", script, "sh"]).arg(binary.path()).arg(env!("CARGO_BIN_EXE_roster"));
+    run(copy.env_remove("TMPDIR"));
+    let files = std::fs::read_dir(binary.path()).expect("the folder").map(|file| file.expect("a file").file_name());
+    assert!(files.filter_map(|name| name.into_string().ok()).all(|name| !name.starts_with("etilqs")), "nothing stays");
+}
+
 /// Nothing half-written: for each user one audit entry and one message, and a sound file.
 fn assert_whole(database: &Path, users: usize) {
     let file = Connection::open(database).expect("the file");
