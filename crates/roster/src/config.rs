@@ -15,7 +15,7 @@ use std::{
 use anyhow::Context;
 use clap::{
     Args,
-    builder::{StringValueParser, TypedValueParser},
+    builder::{BoolishValueParser, StringValueParser, TypedValueParser},
     value_parser,
 };
 use ipnet::IpNet;
@@ -122,7 +122,7 @@ pub struct Server {
     pub tls_key: Option<PathBuf>,
 
     /// Start although others than their owners may write to the database's file or the TLS key
-    #[arg(long, env = "ROSTER_ALLOW_WRITABLE_FILES")]
+    #[arg(long, env = "ROSTER_ALLOW_WRITABLE_FILES", value_parser = trimmed(BoolishValueParser::new()))]
     pub allow_writable_files: bool,
 
     /// Connections served at once; more are told 503, but for /healthz and /readyz

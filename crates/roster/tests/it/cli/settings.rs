@@ -7,8 +7,9 @@ use insta::assert_snapshot;
 use crate::binary::Binary;
 
 /// Each variable that `roster serve` knows, with a value that it takes.
-const SETTINGS: [(&str, &str); 32] = [
+const SETTINGS: [(&str, &str); 33] = [
     ("ROSTER_ADDRESS_SHARE", "50"),
+    ("ROSTER_ALLOW_WRITABLE_FILES", "true"),
     ("ROSTER_ANSWER_CACHE", "32"),
     ("ROSTER_CHECKPOINT_PAGES", "500"),
     ("ROSTER_DATABASE", "sqlite:roster.db"),
