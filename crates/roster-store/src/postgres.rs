@@ -43,6 +43,12 @@ const HEAVY_DEADLINE: Duration = Duration::from_secs(30);
 /// whoever starts processes start another.
 const START_WAIT: Duration = Duration::from_secs(5);
 
+/// How long the server may look at what the tables hold: it reads samples, which takes seconds on a slow disk.
+const ANALYZE_DEADLINE: Duration = Duration::from_secs(60);
+
+/// So that plans do not have to wait for autovacuum, where much was written at once.
+const ANALYZE: &str = "analyze users, user_payor, role_count, audit, outbox, attempt, sms_consent";
+
 /// Rows that a page may leave out before reading it is heavy.
 const HEAVY_OFFSET: u64 = 10_000;
 
@@ -137,6 +143,11 @@ impl Postgres {
                 Err(trouble) => attempts.ask_again_after(trouble).await?,
             }
         }
+    }
+
+    pub(crate) async fn analyze(&self) -> Result<(), Error> {
+        let deadline = Instant::now() + ANALYZE_DEADLINE;
+        Ok(self.lender.lend(deadline, async |client| Ok(client.batch_execute(ANALYZE).await?)).await?)
     }
 
     /// Writes what is under way to its end, and nothing after it.

@@ -252,6 +252,15 @@ impl Store {
         }
     }
 
+    /// Tells PostgreSQL's planner what the tables hold by now. To be called after much was added at once: answers are right
+    /// without, and plans may be worse. SQLite has only plans that need no statistics.
+    pub async fn analyze(&self) -> Result<(), Error> {
+        match &self.engine {
+            Engine::Sqlite(_) => Ok(()),
+            Engine::Postgres(postgres) => postgres.analyze().await,
+        }
+    }
+
     /// Bytes of SQLite's write-ahead log, as its file is now.
     pub fn wal_bytes(&self) -> Option<u64> {
         match &self.engine {

@@ -7,6 +7,7 @@ use roster_directory::search::Haystack;
 use tokio_postgres::{IsolationLevel, Row as Stored, types::ToSql};
 
 use super::{
+    ANALYZE,
     connect::Url,
     errors,
     place::{self, Kept},
@@ -58,18 +59,13 @@ pub(crate) async fn write(url: &Url, mut delivery: Delivery) -> Result<(), Error
     match delivery.verdict.await {
         Ok(()) => {
             transaction.commit().await.map_err(errors::of)?;
-            analyze(&client).await;
+            if let Err(error) = client.batch_execute(ANALYZE).await {
+                let error = errors::of(error);
+                tracing::warn!(error = %chain(&error), "the copy is whole, but its tables could not be analyzed");
+            }
             Ok(())
         }
         Err(_) => transaction.rollback().await.map_err(errors::of),
-    }
-}
-
-/// So that nobody has to wait for autovacuum. Plans get better by it, and answers are right without.
-async fn analyze(client: &Object) {
-    let sql = "analyze users, user_payor, role_count, audit, outbox, attempt, sms_consent";
-    if let Err(error) = client.batch_execute(sql).await {
-        tracing::warn!(error = %chain(&errors::of(error)), "the copy is whole, but its tables could not be analyzed");
     }
 }
 

@@ -31,6 +31,9 @@ const AT_ONCE: usize = 2_048;
 /// Lines that are read before they can be begun.
 const READ_AHEAD: usize = 64;
 
+/// Users whose creation changes what is a good plan.
+const MANY: u64 = 10_000;
+
 /// How spreadsheets and PowerShell begin a text.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
@@ -133,6 +136,13 @@ impl Import {
         match self.check {
             true => note(format_args!("{good} of {lines} lines are well-formed")),
             false => note(format_args!("created {good} of {lines} users")),
+        }
+        if good >= MANY
+            && !self.check
+            && let Err(error) = app.store().analyze().await
+        {
+            let error = anyhow::Error::new(error);
+            note(format_args!("warning: who was created is there, but the database was not analyzed: {error:#}"));
         }
         if let Some(error) = stopped {
             return Err(error.context(match self.check {

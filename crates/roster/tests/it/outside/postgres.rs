@@ -1,5 +1,6 @@
 //! On PostgreSQL: the whole suite again, and what can only happen to a database that is somewhere else.
 
+mod analyzed;
 mod away;
 mod between;
 mod conflicts;
