@@ -39,9 +39,26 @@ pub enum Error {
     /// The database is not one this binary can work with.
     #[error("{0}")]
     Unusable(String),
+    /// A pooler forgets what Roster has prepared. Nothing was written, and trying again is luck.
+    #[error(
+        "a pooler between Roster and PostgreSQL does not keep prepared statements: add prepared_statements=false to the \
+         URL of the database, or let it keep them (max_prepared_statements of PgBouncer 1.21 or later)"
+    )]
+    Pooled,
     /// What the driver said, where it says nothing of the above.
     #[error("the database failed")]
     Engine(#[source] Box<dyn StdError + Send + Sync>),
+}
+
+impl Error {
+    /// What is told to the others who wait for the same thing: one is told why.
+    pub(crate) fn to_others(&self) -> Self {
+        match self {
+            Error::Unknown(_) => Error::Unknown(Box::new(Error::Busy)),
+            Error::Pooled => Error::Pooled,
+            _ => Error::Busy,
+        }
+    }
 }
 
 /// What went wrong, and why, and why that, in one line for a log.

@@ -2,6 +2,7 @@
 
 mod attempts;
 pub(crate) mod connect;
+mod connection;
 pub(crate) mod copy;
 mod errors;
 mod feed;
@@ -11,6 +12,7 @@ mod lending;
 mod list;
 mod outbox;
 mod place;
+mod pooler;
 mod refold;
 mod rows;
 mod schema;
@@ -18,16 +20,17 @@ mod writer;
 
 use std::time::Duration;
 
-use deadpool_postgres::{ClientWrapper, PoolError};
+use deadpool_postgres::PoolError;
 use roster_directory::{
     Change, KeyId, Organization, OrganizationId, Payor, PayorId, Query, Timestamp, User, UserId, key::Key,
 };
 use tokio::time::Instant;
-use tokio_postgres::{Row, types::ToSql};
+use tokio_postgres::Row;
 
 use crate::{Epoch, Error, KeyRecord, Options, Remembered, Selection, fair::Fair, rows::user_columns};
 use attempts::Attempts;
 use connect::Url;
+use connection::{Ask, Connection, Param};
 use freshness::Freshness;
 use lending::{Lender, Trouble};
 use list::Page;
@@ -69,7 +72,11 @@ impl Postgres {
         let given_up = Instant::now() + START_WAIT;
         loop {
             let deadline = Instant::now() + schema::PATIENCE;
-            match lender.lend(deadline, async |client| schema::migrate(client).await).await {
+            let migrated = async {
+                pooler::must_keep_statements(&lender, deadline).await?;
+                lender.lend(deadline, async |client| schema::migrate(client).await).await
+            };
+            match migrated.await {
                 Err(Trouble::NoConnection(PoolError::Timeout(_))) if Instant::now() < given_up => {}
                 migrated => break migrated?,
             }
@@ -126,7 +133,7 @@ impl Postgres {
         let mut attempts = Attempts::until(Instant::now() + limit.max(self.horizon_wait));
         let mut below = None;
         loop {
-            let list = async |client: &mut ClientWrapper| list::list(client, organization, query, below).await;
+            let list = async |client: &mut Connection| list::list(client, organization, query, below).await;
             let listed = match self.lender.lend(attempts.deadline, list).await {
                 Ok(Page { selection, ends_beyond: None, .. }) => return Ok(selection),
                 Ok(Page { selection, .. }) if below.is_some() => return Ok(selection),
@@ -217,15 +224,12 @@ impl Postgres {
     async fn query<T>(
         &self,
         sql: &str,
-        params: &[&(dyn ToSql + Sync)],
+        params: &[&dyn Param],
         row: impl Fn(&Row) -> Result<T, Error>,
     ) -> Result<Vec<T>, Error> {
         let mut attempts = Attempts::until(Instant::now() + QUERY_DEADLINE);
         loop {
-            let query = async |client: &mut ClientWrapper| {
-                let statement = client.prepare_cached(sql).await?;
-                Ok(client.query(&statement, params).await?)
-            };
+            let query = async |client: &mut Connection| Ok(client.query(sql, params).await?);
             match self.lender.lend(attempts.deadline, query).await {
                 Ok(rows) => return rows.iter().map(row).collect(),
                 Err(trouble) => attempts.ask_again_after(trouble).await?,

@@ -180,7 +180,7 @@ impl From<roster_store::Error> for Error {
             NoOrganization | NoSuchCursor => Error::NotFound,
             Busy | Locked | Storage(_) | Away(_) | Closed => Error::Busy(error),
             Unknown(_) => Error::Unknown(None, error),
-            Unusable(_) | Engine(_) => Error::Internal(error),
+            Unusable(_) | Engine(_) | Pooled => Error::Internal(error),
         }
     }
 }

@@ -10,7 +10,11 @@ use deadpool_postgres::{Manager, ManagerConfig, Pool, QueueMode, RecyclingMethod
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::lending::Lender;
+use super::{
+    connection::{Connection, Statements},
+    errors,
+    lending::Lender,
+};
 use crate::Error;
 use hosts::Hosts;
 use tls::Verify;
@@ -24,14 +28,16 @@ const ADDRESS_WAIT: Duration = Duration::from_millis(500);
 /// A `postgres://` URL, taken apart.
 ///
 /// All that libpq's URLs may say, several hosts and `target_session_attrs` included, and of `sslmode` also `verify-ca`
-/// and `verify-full` with `sslrootcert`. A password
-/// that is not in it is `PGPASSWORD`, or in `.pgpass`. Beside that `pool_size`, connections of this process, 16 unless given.
+/// and `verify-full` with `sslrootcert`. A password that is not in it is `PGPASSWORD`, or in `.pgpass`. Beside that
+/// `pool_size`, connections of this process, 16 unless given, and `prepared_statements`, `false` for a pooler that does
+/// not keep them (named as in the URLs of Ruby on Rails).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Url {
     config: tokio_postgres::Config,
     verify: Verify,
     root_cert: Option<PathBuf>,
     pool_size: usize,
+    statements: Statements,
     shown: String,
 }
 
@@ -50,6 +56,7 @@ impl FromStr for Url {
             verify: Verify::Nothing,
             root_cert: None,
             pool_size: 16,
+            statements: Statements::Prepared,
             shown: without_password(base),
         };
         let mut ssl_mode = SslMode::Prefer;
@@ -68,6 +75,9 @@ impl FromStr for Url {
                     let size = size.parse().ok().filter(|size| (2..=1_000).contains(size));
                     url.pool_size = size.ok_or("pool_size is a number from 2 to 1000")?;
                 }
+                ("prepared_statements", "true") => url.statements = Statements::Prepared,
+                ("prepared_statements", "false") => url.statements = Statements::Unnamed,
+                ("prepared_statements", _) => return Err("prepared_statements is true or false".to_owned()),
                 _ => kept.push(parameter),
             }
         }
@@ -123,15 +133,16 @@ fn without_password(base: &str) -> String {
 }
 
 impl Url {
-    /// A pool of connections, none of them open yet.
-    pub(super) fn pool(&self) -> Result<Pool, Error> {
-        self.pool_over(self.tls()?)
+    /// One connection, of no pool.
+    pub(super) async fn connection(&self) -> Result<Connection, Error> {
+        let client = self.pool(self.tls()?)?.get().await.map_err(errors::of_pool)?;
+        Ok(Connection::new(client, self.statements))
     }
 
-    /// The same, for whoever must not wait long.
+    /// A pool of connections, none of them open yet.
     pub(super) fn lender(&self) -> Result<Lender, Error> {
         let tls = self.tls()?;
-        Ok(Lender::of(self.pool_over(tls.clone())?, tls))
+        Ok(Lender::of(self.pool(tls.clone())?, tls, self.statements))
     }
 
     fn tls(&self) -> Result<MakeRustlsConnect, Error> {
@@ -139,7 +150,7 @@ impl Url {
         config.map(MakeRustlsConnect::new).map_err(|why| Error::Unusable(format!("cannot prepare TLS: {why}")))
     }
 
-    fn pool_over(&self, tls: MakeRustlsConnect) -> Result<Pool, Error> {
+    fn pool(&self, tls: MakeRustlsConnect) -> Result<Pool, Error> {
         let manager = Manager::from_connect(
             self.config.clone(),
             Hosts::of(&self.config, tls),
@@ -186,6 +197,7 @@ mod tests {
         for text in [
             "postgres://u:s3cret@h/d?sslmode=maybe",
             "postgres://u:s3cret@h/d?pool_size=0",
+            "postgres://u:s3cret@h/d?prepared_statements=off",
             "postgres://u:s3cret@h:port/d",
             "postgres://u:s3cret@h/d?nonsense=1",
             "postgres://u:x?s3cret=1@h/d",

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use deadpool_postgres::{Object, Transaction};
 use roster_directory::search::Haystack;
-use tokio_postgres::{IsolationLevel, Row as Stored, types::ToSql};
+use tokio_postgres::Row as Stored;
 
 use super::{
     ANALYZE,
     connect::Url,
+    connection::{Ask, Param, Transaction},
     errors,
     place::{self, Kept},
     schema,
@@ -23,26 +23,25 @@ use crate::{
 };
 
 /// A parameter of a statement, column by column.
-type Column<'a> = Box<dyn ToSql + Sync + Send + 'a>;
+type Column<'a> = Box<dyn Param + Send + 'a>;
 
 /// Reads everything there is at one moment.
 pub(crate) async fn read(url: &Url, feed: &Feed) -> Result<Mark, Error> {
-    let mut client = connect(url).await?;
+    let mut client = url.connection().await?;
     schema::must_be_current(&client).await?;
-    let at_one_moment = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
-    read_all(&at_one_moment.start().await.map_err(errors::of)?, feed).await
+    read_all(&client.moment().await.map_err(errors::of)?, feed).await
 }
 
 /// How much there is now.
 pub(crate) async fn mark(url: &Url) -> Result<Mark, Error> {
-    let mut client = connect(url).await?;
+    let mut client = url.connection().await?;
     schema::must_be_current(&client).await?;
     mark_of(&client.transaction().await.map_err(errors::of)?).await
 }
 
 /// Writes what arrives into an empty database, reads it back, and commits if it is told to.
 pub(crate) async fn write(url: &Url, mut delivery: Delivery) -> Result<(), Error> {
-    let mut client = connect(url).await?;
+    let mut client = url.connection().await?;
     schema::migrate(&mut client).await?;
     let transaction = client.transaction().await.map_err(errors::of)?;
     // Whoever starts on this database meanwhile waits here, as for a migration.
@@ -67,10 +66,6 @@ pub(crate) async fn write(url: &Url, mut delivery: Delivery) -> Result<(), Error
         }
         Err(_) => transaction.rollback().await.map_err(errors::of),
     }
-}
-
-async fn connect(url: &Url) -> Result<Object, Error> {
-    url.pool()?.get().await.map_err(errors::of_pool)
 }
 
 async fn mark_of(transaction: &Transaction<'_>) -> Result<Mark, Error> {
@@ -154,9 +149,8 @@ struct Departure<'a> {
 }
 
 impl Departure<'_> {
-    async fn query(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Stored>, Error> {
-        let statement = self.transaction.prepare_cached(sql).await.map_err(errors::of)?;
-        self.transaction.query(&statement, params).await.map_err(errors::of)
+    async fn query(&self, sql: &str, params: &[&dyn Param]) -> Result<Vec<Stored>, Error> {
+        self.transaction.query(sql, params).await.map_err(errors::of)
     }
 
     async fn push(&mut self, table: Table, row: Row) -> Result<(), Error> {
@@ -237,7 +231,7 @@ impl Departure<'_> {
         &mut self,
         table: Table,
         sql: &str,
-        params: &[&(dyn ToSql + Sync)],
+        params: &[&dyn Param],
         moment: Option<fn(&Stored) -> i64>,
     ) -> Result<(), Error> {
         let sorted = self.transaction.bind(sql, params).await.map_err(errors::of)?;
@@ -386,9 +380,8 @@ impl Arrival<'_> {
     }
 
     async fn execute(&self, sql: &str, columns: &[Column<'_>]) -> Result<(), Error> {
-        let statement = self.transaction.prepare_cached(sql).await.map_err(errors::of)?;
-        let params: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|column| &**column as _).collect();
-        self.transaction.execute(&statement, &params).await.map_err(errors::of)?;
+        let params: Vec<&dyn Param> = columns.iter().map(|column| &**column as _).collect();
+        self.transaction.execute(sql, &params).await.map_err(errors::of)?;
         Ok(())
     }
 

@@ -41,6 +41,12 @@ pub(super) fn has_no_room(error: &tokio_postgres::Error) -> bool {
     is_one_of(error, &[SqlState::TOO_MANY_CONNECTIONS])
 }
 
+/// Whether a statement that was prepared is not there, or one that was not is there: a pooler has given the connection to
+/// somebody else meanwhile.
+pub(super) fn is_pooled(error: &tokio_postgres::Error) -> bool {
+    is_one_of(error, &[SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT])
+}
+
 fn is_one_of(error: &tokio_postgres::Error, codes: &[SqlState]) -> bool {
     error.code().is_some_and(|code| codes.contains(code))
 }
@@ -50,6 +56,9 @@ pub(super) fn of(error: tokio_postgres::Error) -> Error {
     // The operator's own limits, `statement_timeout` and `lock_timeout`, are as good as ours.
     if wants_retry(error) || is_one_of(error, &[SqlState::QUERY_CANCELED, SqlState::LOCK_NOT_AVAILABLE]) {
         return Error::Busy;
+    }
+    if is_pooled(error) {
+        return Error::Pooled;
     }
     let said = Box::new(Said::of(error));
     if lost(error) {

@@ -5,12 +5,19 @@
 //! order is the order of commits, and whoever has seen a number has seen all below it. Where nobody reads, nothing is
 //! numbered, and creates pay for one index.
 
-use deadpool_postgres::ClientWrapper;
 use roster_directory::{OrganizationId, Timestamp, Webhook};
 use tokio::time::Instant;
-use tokio_postgres::{Row, types::ToSql};
+use tokio_postgres::Row;
 
-use super::{Postgres, attempts::Attempts, lending::Trouble, outbox::written, rows, writer::DEADLINE};
+use super::{
+    Postgres,
+    attempts::Attempts,
+    connection::{Ask, Connection, Param},
+    lending::Trouble,
+    outbox::written,
+    rows,
+    writer::DEADLINE,
+};
 use crate::{
     Error,
     outbox::{BusyWebhook, Event},
@@ -58,7 +65,7 @@ impl Postgres {
             let is_event = row.get::<_, Option<i64>>(0).is_some();
             Ok((is_event.then(|| rows::event(row)).transpose()?, row.get(UNNUMBERED)))
         };
-        let params: [&(dyn ToSql + Sync); 3] = [&organization.as_str(), &after, &i64::from(limit)];
+        let params: [&dyn Param; 3] = [&organization.as_str(), &after, &i64::from(limit)];
         let rows: Vec<(Option<Event>, bool)> = self.query(sql, &params, row).await?;
         let some_have_none = rows.first().is_some_and(|(_, some_have_none)| *some_have_none);
         let events: Vec<Event> = rows.into_iter().filter_map(|(event, _)| event).collect();
@@ -99,15 +106,14 @@ struct Numbered {
 }
 
 /// Gives numbers to entries that have none.
-async fn number(client: &mut ClientWrapper, organization: &str, limit: u32) -> Result<(), Trouble> {
+async fn number(client: &mut Connection, organization: &str, limit: u32) -> Result<(), Trouble> {
     let transaction = client.transaction().await?;
     // Holds the row, whether or not it was there.
     let sql = "insert into feed (organization, last) values ($1, 0) \
                on conflict (organization) do update set last = feed.last returning last";
-    let last: i64 = transaction.query_one(&transaction.prepare_cached(sql).await?, &[&organization]).await?.get(0);
+    let last: i64 = transaction.query_one(sql, &[&organization]).await?.get(0);
     let sql = "select place, lane from audit where organization = $1 and number is null order by place, lane limit $2";
-    let statement = transaction.prepare_cached(sql).await?;
-    let pending = transaction.query(&statement, &[&organization, &i64::from(limit)]).await?;
+    let pending = transaction.query(sql, &[&organization, &i64::from(limit)]).await?;
     if pending.is_empty() {
         return Ok(()); // somebody else was quicker
     }
@@ -117,10 +123,9 @@ async fn number(client: &mut ClientWrapper, organization: &str, limit: u32) -> R
     let sql = "update audit set number = n.number from unnest($2::bigint[], $3::integer[], $4::bigint[]) \
                as n (place, lane, number) \
                where audit.organization = $1 and audit.place = n.place and audit.lane = n.lane";
-    transaction.execute(&transaction.prepare_cached(sql).await?, &[&organization, &places, &lanes, &numbers]).await?;
+    transaction.execute(sql, &[&organization, &places, &lanes, &numbers]).await?;
     let sql = "update feed set last = $2 where organization = $1";
-    let statement = transaction.prepare_cached(sql).await?;
-    transaction.execute(&statement, &[&organization, &(last + pending.len() as i64)]).await?;
+    transaction.execute(sql, &[&organization, &(last + pending.len() as i64)]).await?;
     transaction.commit().await?;
     Ok(())
 }

@@ -11,13 +11,13 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{QUERY_DEADLINE, attempts::Attempts, lending::Lender};
+use super::{QUERY_DEADLINE, attempts::Attempts, connection::Ask, lending::Lender};
 use crate::{Epoch, Error, error::chain};
 
 /// Questions that may wait at once; as many as there can be connections.
 const QUEUE: usize = 65_536;
 
-type Asker = oneshot::Sender<Option<Epoch>>;
+type Asker = oneshot::Sender<Result<Epoch, Error>>;
 
 pub(super) struct Freshness {
     askers: mpsc::Sender<Asker>,
@@ -35,18 +35,20 @@ impl Freshness {
         self.askers.try_send(asker).map_err(|_| Error::Busy)?;
         // Whoever asks while a query hangs would otherwise wait for that and for the next one.
         let answer = timeout(QUERY_DEADLINE, answer).await.map_err(|_| Error::Busy)?;
-        answer.map_err(|_| Error::Closed)?.ok_or(Error::Busy)
+        answer.map_err(|_| Error::Closed)?
     }
 }
 
 async fn answer_all(lender: Lender, mut queue: mpsc::Receiver<Asker>) {
     let mut waiting = Vec::new();
     while queue.recv_many(&mut waiting, QUEUE).await > 0 {
-        let epoch = read(&lender).await.map_err(|error| {
-            tracing::warn!(error = %chain(&error), "the database does not answer");
-        });
+        let epoch = read(&lender).await;
+        if let Err(error) = &epoch {
+            tracing::warn!(error = %chain(error), "the database does not answer");
+        }
         for asker in waiting.drain(..) {
-            let _ = asker.send(epoch.ok()); // whoever asked may have gone away
+            let epoch = epoch.as_ref().map_err(Error::to_others);
+            let _ = asker.send(epoch.copied()); // whoever asked may have gone away
         }
         if epoch.is_err() {
             // Whoever asks meanwhile is answered together.
@@ -59,8 +61,7 @@ async fn read(lender: &Lender) -> Result<Epoch, Error> {
     let mut attempts = Attempts::until(Instant::now() + QUERY_DEADLINE);
     loop {
         let read = lender.lend(attempts.deadline, async |client| {
-            let statement = client.prepare_cached("select number from epoch where one = 1").await?;
-            Ok(client.query_one(&statement, &[]).await?.get::<_, i64>(0))
+            Ok(client.query_one("select number from epoch where one = 1", &[]).await?.get::<_, i64>(0))
         });
         match read.await {
             Ok(number) => return Ok(Epoch(number as u64)),

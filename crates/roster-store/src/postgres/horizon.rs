@@ -27,7 +27,6 @@ use std::{
     time::Duration,
 };
 
-use deadpool_postgres::ClientWrapper;
 use roster_directory::Timestamp;
 use tokio::{
     sync::Notify,
@@ -36,6 +35,7 @@ use tokio::{
 
 use super::{
     attempts::Attempts,
+    connection::{Ask, Connection},
     lending::{Lender, Trouble},
     place::Places,
 };
@@ -173,7 +173,7 @@ impl Horizon {
                 // As high as it can be: a floor that others have passed already holds up nobody.
                 let sql = "insert into writer (number, floor, beat) select $1, least(max(floor), $2), 0 from writer \
                            on conflict (number) do nothing";
-                client.execute(&client.prepare_cached(sql).await?, &[&number, &most]).await?;
+                client.execute(sql, &[&number, &most]).await?;
                 writers(client).await
             });
             match begun.await {
@@ -232,7 +232,7 @@ impl Horizon {
             let sent = Instant::now();
             let renewed = self.lender.lend(deadline, async |client| {
                 let sql = "update writer set floor = greatest(floor, $2), beat = beat + 1 where number = $1";
-                let there = client.execute(&client.prepare_cached(sql).await?, &[&number, &floor]).await? > 0;
+                let there = client.execute(sql, &[&number, &floor]).await? > 0;
                 Ok((there, writers(client).await?))
             });
             let (there, writers) = renewed.await?;
@@ -260,7 +260,7 @@ impl Horizon {
         let removed = self.lender.lend(Instant::now() + WORD, async |client| {
             raise(client, floor).await?;
             let sql = "delete from writer where number = $1";
-            client.execute(&client.prepare_cached(sql).await?, &[&number]).await?;
+            client.execute(sql, &[&number]).await?;
             Ok(())
         });
         Ok(removed.await?)
@@ -300,7 +300,7 @@ impl Horizon {
             let buried = self.lender.lend(Instant::now() + WORD, async |client| {
                 raise(client, floor).await?;
                 let sql = "delete from writer where number = $1 and beat = $2";
-                client.execute(&client.prepare_cached(sql).await?, &[&number, &beat]).await?;
+                client.execute(sql, &[&number, &beat]).await?;
                 Ok(())
             });
             buried.await?;
@@ -334,16 +334,15 @@ impl Horizon {
 }
 
 /// All rows, nobody's first.
-async fn writers(client: &ClientWrapper) -> Result<Vec<Writer>, Trouble> {
-    let statement = client.prepare_cached("select number, floor, beat from writer order by number").await?;
-    let rows = client.query(&statement, &[]).await?;
+async fn writers(client: &Connection) -> Result<Vec<Writer>, Trouble> {
+    let rows = client.query("select number, floor, beat from writer order by number", &[]).await?;
     Ok(rows.iter().map(|row| Writer { number: row.get(0), floor: row.get(1), beat: row.get(2) }).collect())
 }
 
 /// Whoever begins to write from now on starts at this floor, or above.
-pub(super) async fn raise(client: &ClientWrapper, floor: i64) -> Result<(), Trouble> {
+pub(super) async fn raise(client: &Connection, floor: i64) -> Result<(), Trouble> {
     let sql = "update writer set floor = greatest(floor, $1) where number = 0";
-    client.execute(&client.prepare_cached(sql).await?, &[&floor]).await?;
+    client.execute(sql, &[&floor]).await?;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use deadpool_postgres::{ClientWrapper, Object, Pool, PoolError};
+use deadpool_postgres::{Pool, PoolError};
 use tokio::{
     sync::Notify,
     time::{Instant, timeout, timeout_at},
@@ -14,7 +14,12 @@ use tokio::{
 use tokio_postgres::CancelToken;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{attempts::Attempts, connect::CONNECT_WAIT, errors};
+use super::{
+    attempts::Attempts,
+    connect::CONNECT_WAIT,
+    connection::{Ask, Connection, Statements},
+    errors,
+};
 use crate::Error;
 
 /// How long a server that was told to stop writing has to say what became of it.
@@ -28,6 +33,7 @@ const FULL_PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Lender {
     pool: Pool,
     tls: MakeRustlsConnect,
+    statements: Statements,
     /// Told when a connection comes back.
     came_back: Arc<Notify>,
 }
@@ -68,8 +74,16 @@ impl From<Trouble> for Error {
 }
 
 impl Lender {
-    pub(super) fn of(pool: Pool, tls: MakeRustlsConnect) -> Self {
-        Self { pool, tls, came_back: Arc::default() }
+    pub(super) fn of(pool: Pool, tls: MakeRustlsConnect, statements: Statements) -> Self {
+        Self { pool, tls, statements, came_back: Arc::default() }
+    }
+
+    pub(super) fn statements(&self) -> Statements {
+        self.statements
+    }
+
+    pub(super) fn pool(&self) -> &Pool {
+        &self.pool
     }
 
     /// A connection, for whoever has a deadline. Where the server has no room for another, one that is lent is waited for.
@@ -79,7 +93,10 @@ impl Lender {
                 Err(PoolError::Backend(error)) if errors::has_no_room(&error) && self.pool.status().size > 0 => {
                     let _ = timeout(FULL_PAUSE, self.came_back.notified()).await;
                 }
-                got => return got.map(|client| Lent { client: Some(client), lender: self }),
+                got => {
+                    let connection = got.map(|client| Connection::new(client, self.statements));
+                    return connection.map(|connection| Lent { connection: Some(connection), lender: self });
+                }
             }
         }
     }
@@ -88,13 +105,13 @@ impl Lender {
     pub(super) async fn lend<T>(
         &self,
         deadline: Instant,
-        work: impl AsyncFnOnce(&mut ClientWrapper) -> Result<T, Trouble>,
+        work: impl AsyncFnOnce(&mut Connection) -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
         let since = Instant::now();
         let mut lent = None;
         let worked = timeout_at(deadline, async {
             let lent = lent.insert(self.connection().await?);
-            work(lent.client.as_mut().expect("only its end takes it")).await
+            work(lent.connection.as_mut().expect("only its end takes it")).await
         });
         match worked.await {
             Ok(result) => {
@@ -110,7 +127,7 @@ impl Lender {
     pub(super) async fn lend_to_write<T>(
         &self,
         attempts: &Attempts,
-        work: impl AsyncFnOnce(&mut ClientWrapper) -> Result<T, Trouble>,
+        work: impl AsyncFnOnce(&mut Connection) -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
         let since = Instant::now();
         if since >= attempts.deadline {
@@ -123,7 +140,7 @@ impl Lender {
         let worked = {
             let mut working = pin!(async {
                 let lent = lent.insert(self.connection().await?);
-                let client = lent.client.as_mut().expect("only its end takes it");
+                let client = lent.connection.as_mut().expect("only its end takes it");
                 let _ = stop.set(client.cancel_token());
                 work(client).await
             });
@@ -140,7 +157,7 @@ impl Lender {
         match worked {
             Some(Ok(done)) if told_to_stop => {
                 // Never given back: the cancellation may be under way yet, and would meet somebody else's statement.
-                let client = lent.as_mut().and_then(|lent| lent.client.as_ref());
+                let client = lent.as_mut().and_then(|lent| lent.connection.as_ref());
                 let waits = async { waits_for_standbys(client.expect("it was used just now")).await };
                 match timeout_at(limit, waits).await {
                     Ok(Ok(false)) => Ok(done),
@@ -170,7 +187,7 @@ impl Lender {
 
 /// Whether a commit here waits for standbys: one whose wait is cancelled is on this machine only, and the server calls
 /// that a success (postgresql.org/docs/current/warm-standby.html#SYNCHRONOUS-REPLICATION).
-async fn waits_for_standbys(client: &ClientWrapper) -> Result<bool, tokio_postgres::Error> {
+async fn waits_for_standbys(client: &Connection) -> Result<bool, tokio_postgres::Error> {
     let sql = "select coalesce(current_setting('synchronous_standby_names', true), '') <> '' \
                and current_setting('synchronous_commit', true) not in ('off', 'local')";
     Ok(client.query_one(sql, &[]).await?.get::<_, Option<bool>>(0).unwrap_or_default())
@@ -191,25 +208,26 @@ fn give_back<T>(lent: Option<Lent<'_>>, result: &Result<T, Trouble>) {
 /// A connection that is out. It comes back by [`give_back`](Self::give_back) only: one on which somebody gave up, because
 /// of a deadline or because the client went away, still works for nobody, and whoever got it next would wait for that.
 struct Lent<'a> {
-    client: Option<Object>,
+    connection: Option<Connection>,
     lender: &'a Lender,
 }
 
 impl Lent<'_> {
     fn give_back(mut self) {
-        drop(self.client.take());
+        drop(self.connection.take());
         self.lender.came_back.notify_one();
     }
 }
 
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
-        let Some(client) = self.client.take().map(Object::take) else { return };
+        let Some(connection) = self.connection.take() else { return };
+        let (is_closed, token) = (connection.is_closed(), connection.cancel_token());
+        connection.close();
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        if client.is_closed() {
-            return;
+        if !is_closed {
+            // The server would go on until it had something to say to us.
+            runtime.spawn(cancel(token, self.lender.tls.clone()));
         }
-        // The server would go on until it had something to say to us.
-        runtime.spawn(cancel(client.cancel_token(), self.lender.tls.clone()));
     }
 }

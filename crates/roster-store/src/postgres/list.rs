@@ -6,11 +6,13 @@
 
 use std::{fmt::Write, sync::Arc};
 
-use deadpool_postgres::ClientWrapper;
 use roster_directory::{OrganizationId, Query, RoleSet, UserId, query::Order, search::Term};
-use tokio_postgres::types::{ToSql, Type};
 
-use super::{lending::Trouble, rows};
+use super::{
+    connection::{Ask, Connection, Param},
+    lending::Trouble,
+    rows,
+};
 use crate::{Error, Listed, Selection, rows::profile_columns};
 
 /// A page, and whether somebody who goes on after its last user may miss any.
@@ -23,7 +25,7 @@ pub(super) struct Page {
 
 /// The answer. With a place it is as if nobody were there yet from it on.
 pub(super) async fn list(
-    client: &ClientWrapper,
+    client: &Connection,
     organization: OrganizationId,
     query: &Query,
     below: Option<i64>,
@@ -36,8 +38,7 @@ pub(super) async fn list(
     let email = query.email.as_ref().map(|email| email.as_str());
     let needles: Vec<Needles> = query.search.iter().map(Needles::of).collect();
 
-    let mut params: Vec<(&(dyn ToSql + Sync), Type)> =
-        vec![(&organization, Type::TEXT), (&roles, Type::INT2_ARRAY), (&size, Type::INT8), (&offset, Type::INT8)];
+    let mut params: Vec<&dyn Param> = vec![&organization, &roles, &size, &offset];
     let filters_beyond_role = email.is_some() || !needles.is_empty();
     // A search reads all users of these roles anyhow. Anything else must not read all of a role.
     let mut filter = match needles.is_empty() {
@@ -45,18 +46,18 @@ pub(super) async fn list(
         false => String::from("organization = $1 and role = any ($2)"),
     };
     if let Some(email) = &email {
-        params.push((email, Type::TEXT));
+        params.push(email);
         write!(filter, " and email_key = ${}", params.len()).expect(NEVER);
     }
     for needles in &needles {
-        params.push((&needles.folded, Type::TEXT));
+        params.push(&needles.folded);
         write!(filter, " and (search like ${}", params.len()).expect(NEVER);
         if let Some(digits) = &needles.digits {
-            params.push((digits, Type::TEXT));
+            params.push(digits);
             write!(filter, " or phone_digits like ${}", params.len()).expect(NEVER);
         }
         if let Some(id) = &needles.id {
-            params.push((id, Type::TEXT));
+            params.push(id);
             write!(filter, " or id = ${}", params.len()).expect(NEVER);
         }
         filter.push(')');
@@ -65,7 +66,7 @@ pub(super) async fn list(
     let mut stretch = String::new();
     let mut not_yet = String::from("false");
     if let Some(below) = &below {
-        params.push((below, Type::INT8));
+        params.push(below);
         write!(stretch, " and place < ${}", params.len()).expect(NEVER);
         not_yet = format!("place >= ${}", params.len());
     }
@@ -76,8 +77,8 @@ pub(super) async fn list(
         None => None,
     };
     if let Some((place, id)) = &after {
-        params.push((place, Type::INT8));
-        params.push((id, Type::TEXT));
+        params.push(place);
+        params.push(id);
         let comes_after = match query.order {
             Order::NewestFirst => "<",
             Order::OldestFirst => ">",
@@ -108,7 +109,7 @@ pub(super) async fn list(
     let order = format!("order by place {direction}, id {direction}");
     let page = match filters_beyond_role {
         false => {
-            params.push((&hidden, Type::INT2_ARRAY));
+            params.push(&hidden);
             page_by_role(&stretch, &order, params.len())
         }
         true => format!(
@@ -128,13 +129,11 @@ pub(super) async fn list(
          select page.*, total.*, {horizon} from total left join page on true \
          order by page.place {direction}, page.id {direction}"
     );
-    let rows = if needles.is_empty() {
-        let statement = client.prepare_cached(&sql).await?;
-        client.query(&statement, &params.iter().map(|(value, _)| *value).collect::<Vec<_>>()).await?
-    } else {
+    let rows = match needles.is_empty() {
+        true => client.query(&sql, &params).await?,
         // There are as many of these statements as there are kinds of terms and orders of them: kept prepared, they
         // would fill the server's memory. It also plans better for a pattern that it sees.
-        client.query_typed(&sql, &params).await?
+        false => client.query_once(&sql, &params).await?,
     };
     let total = rows.first().map_or(0, |row| row.get::<_, i64>(TOTAL));
     let on_the_page = rows.iter().filter(|row| row.get::<_, Option<&str>>(0).is_some());
@@ -195,16 +194,10 @@ const SHOWN_FOR_EACH: i64 = 8;
 const UNLIMITED: i64 = i64::MAX;
 
 /// Where the user lies whom the page comes after. One who may not be seen is as unknown as one who never was.
-async fn place_of_cursor(
-    client: &ClientWrapper,
-    organization: &str,
-    id: UserId,
-    seen: RoleSet,
-) -> Result<i64, Trouble> {
+async fn place_of_cursor(client: &Connection, organization: &str, id: UserId, seen: RoleSet) -> Result<i64, Trouble> {
     let sql = "select place from users where organization = $1 and id = $2 and role + 0 = any ($3::smallint[])";
-    let statement = client.prepare_cached(sql).await?;
     let seen: Vec<i16> = seen.iter().map(|role| role as i16).collect();
-    let row = client.query_opt(&statement, &[&organization, &id.as_str(), &seen]).await?;
+    let row = client.query_opt(sql, &[&organization, &id.as_str(), &seen]).await?;
     Ok(row.ok_or(Trouble::Refused(Error::NoSuchCursor))?.get(0))
 }
 

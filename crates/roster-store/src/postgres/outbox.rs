@@ -2,16 +2,21 @@
 //!
 //! Every write here finds out what a lost attempt of its own has done: by the claim's token, or by the ids it chose.
 
-use deadpool_postgres::{ClientWrapper, Transaction};
 use roster_directory::{
     Message, MessageId, OrganizationId, Timestamp, UserId, WebhookId, Write,
     outbox::{Attempt, Outcome},
     sms::Consent,
 };
 use tokio::time::Instant;
-use tokio_postgres::types::ToSql;
 
-use super::{Postgres, attempts::Attempts, lending::Trouble, place, rows, writer::DEADLINE};
+use super::{
+    Postgres,
+    attempts::Attempts,
+    connection::{Ask, Connection, Param, Transaction},
+    lending::Trouble,
+    place, rows,
+    writer::DEADLINE,
+};
 use crate::{
     Error,
     outbox::{
@@ -80,11 +85,9 @@ impl Postgres {
             if lost_one && is_there(client, organization, ids.first()).await? {
                 return Ok(true);
             }
-            let statement = client.prepare_cached(sql).await?;
             let (from, to) = (from as i64, to as i64);
-            let params: [&(dyn ToSql + Sync); 9] =
-                [&organization, &webhook, &from, &to, &ids, &places, &kinds, &abouts, &dues];
-            if client.query_opt(&statement, &params).await?.is_some() {
+            let params: [&dyn Param; 9] = [&organization, &webhook, &from, &to, &ids, &places, &kinds, &abouts, &dues];
+            if client.query_opt(sql, &params).await?.is_some() {
                 return Ok(true);
             }
             // The lost attempt may have ended only now, while this one waited for it.
@@ -110,12 +113,10 @@ impl Postgres {
         );
         let until = claim.until.as_millis();
         let claimed = written!(self, |client, lost_one| {
-            let statement = client.prepare_cached(sql).await?;
-            let mut claimed = client.query(&statement, &[&queue, &now, &limit, &claim.token, &until]).await?;
+            let mut claimed = client.query(sql, &[&queue, &now, &limit, &claim.token, &until]).await?;
             if lost_one {
                 // Asked only now: the lost attempt may have ended while this one waited for it.
-                let statement = client.prepare_cached(again).await?;
-                claimed = client.query(&statement, &[&queue, &until, &claim.token]).await?;
+                claimed = client.query(again, &[&queue, &until, &claim.token]).await?;
             }
             Ok(claimed)
         });
@@ -139,8 +140,7 @@ impl Postgres {
             let transaction = client.transaction().await?;
             let sql = "update outbox set state = 1, attempts = attempts + 1, due_at = $4 \
                        where organization = $1 and id = $2 and claim = $3 and state = 0";
-            let statement = transaction.prepare_cached(sql).await?;
-            if transaction.execute(&statement, &[&organization, &id, &claim.token, &until]).await? == 0 {
+            if transaction.execute(sql, &[&organization, &id, &claim.token, &until]).await? == 0 {
                 // Asked only now: the lost attempt may have ended while this one waited for it.
                 let sql = "select 1 from outbox where organization = $1 and id = $2 and claim = $3 and state = 1";
                 let has_begun =
@@ -150,8 +150,7 @@ impl Postgres {
             let sql = "insert into sms_hour (organization, hour, begun) values ($1, $2, 1) \
                        on conflict (organization, hour) do update set begun = sms_hour.begun + 1 \
                        where sms_hour.begun < $3";
-            let statement = transaction.prepare_cached(sql).await?;
-            if transaction.execute(&statement, &[&organization, &hour, &hourly]).await? == 0 {
+            if transaction.execute(sql, &[&organization, &hour, &hourly]).await? == 0 {
                 return Ok(Begun::HourUsedUp); // and what was done is undone
             }
             let attempt =
@@ -174,13 +173,12 @@ impl Postgres {
             let sql = "update outbox set state = $4, queue = $5, due_at = $6, attempts = attempts + $7, asked = $8, \
                        reference = coalesce($9, reference), claim = 0 \
                        where organization = $1 and id = $2 and claim = $3";
-            let statement = transaction.prepare_cached(sql).await?;
-            let params: [&(dyn ToSql + Sync); 9] =
+            let params: [&dyn Param; 9] =
                 [&organization, &id, &claim.token, &state, &queue, &due_at, &added, &asked, &settlement.reference];
-            if transaction.execute(&statement, &params).await? == 0 {
+            if transaction.execute(sql, &params).await? == 0 {
                 let sql = "select 1 from outbox where organization = $1 and id = $2 and claim = 0 and state = $3 \
                            and queue = $4 and due_at = $5";
-                let settled: [&(dyn ToSql + Sync); 5] = [&organization, &id, &state, &queue, &due_at];
+                let settled: [&dyn Param; 5] = [&organization, &id, &state, &queue, &due_at];
                 return Ok(lost_one && transaction.query_opt(sql, &settled).await?.is_some());
             }
             if let Some(attempt) = &settlement.attempt {
@@ -209,10 +207,9 @@ impl Postgres {
         let (state, outcome) = (report.state as i16, report.outcome as i16);
         let forgotten = report.now.plus_millis(REMEMBERED).as_millis();
         written!(self, |client, _| {
-            let statement = client.prepare_cached(sql).await?;
-            let params: [&(dyn ToSql + Sync); 9] =
+            let params: [&dyn Param; 9] =
                 [&organization, &id, &nth, &state, &SETTLED, &forgotten, &report.reference, &outcome, &report.note];
-            Ok(client.execute(&statement, &params).await? > 0)
+            Ok(client.execute(sql, &params).await? > 0)
         })
     }
 
@@ -225,10 +222,7 @@ impl Postgres {
                    and m.due_at <= $1 and m.state = 0";
         let (before, limit) = (before.as_millis(), i64::from(limit));
         let forgotten = now.plus_millis(REMEMBERED).as_millis();
-        written!(self, |client, _| {
-            let statement = client.prepare_cached(sql).await?;
-            Ok(client.execute(&statement, &[&before, &limit, &SETTLED, &forgotten]).await?)
-        })
+        written!(self, |client, _| Ok(client.execute(sql, &[&before, &limit, &SETTLED, &forgotten]).await?))
     }
 
     /// How many were forgotten.
@@ -244,10 +238,7 @@ impl Postgres {
                        where attempt.organization = forgotten.organization and attempt.message = forgotten.id \
                    ) select count(*) from forgotten";
         let (now, limit) = (now.as_millis(), i64::from(limit));
-        written!(self, |client, _| {
-            let statement = client.prepare_cached(sql).await?;
-            Ok(client.query_one(&statement, &[&now, &limit]).await?.get::<_, i64>(0) as u64)
-        })
+        written!(self, |client, _| Ok(client.query_one(sql, &[&now, &limit]).await?.get::<_, i64>(0) as u64))
     }
 
     pub(crate) async fn backlog(&self, most: u32) -> Result<Vec<Backlog>, Error> {
@@ -299,7 +290,7 @@ impl Postgres {
                  order by place desc limit 1 offset (select $6::bigint - 1)), 0) \
              order by place desc, id desc limit $6"
         );
-        let params: [&(dyn ToSql + Sync); 6] = [&organization, &webhook.as_str(), &state, &before.0, &before.1, &limit];
+        let params: [&dyn Param; 6] = [&organization, &webhook.as_str(), &state, &before.0, &before.1, &limit];
         self.query(sql, &params, rows::stored_message).await
     }
 
@@ -350,8 +341,7 @@ impl Postgres {
                    on conflict do nothing";
         let at = stop.at.as_millis();
         written!(self, |client, _| {
-            let statement = client.prepare_cached(sql).await?;
-            client.execute(&statement, &[&stop.phone, &stop.reference, &at, &stop.stopped, &stop.by]).await?;
+            client.execute(sql, &[&stop.phone, &stop.reference, &at, &stop.stopped, &stop.by]).await?;
             Ok(())
         })
     }
@@ -371,17 +361,16 @@ pub(super) async fn insert(
     let webhook = webhook.as_ref().map(WebhookId::as_str);
     let due_at = place::moment(place).as_millis();
     let (id, kind, about, queue) = (message.id.as_str(), content.kind().as_str(), content.about(), queue.as_str());
-    let params: [&(dyn ToSql + Sync); 8] = [&organization, &id, &place, &kind, &about, &webhook, &queue, &due_at];
+    let params: [&dyn Param; 8] = [&organization, &id, &place, &kind, &about, &webhook, &queue, &due_at];
     transaction.execute(sql, &params).await?;
     Ok(())
 }
 
 /// Whether a message is there.
-async fn is_there(client: &ClientWrapper, organization: &str, id: Option<&&str>) -> Result<bool, Trouble> {
+async fn is_there(client: &Connection, organization: &str, id: Option<&&str>) -> Result<bool, Trouble> {
     let Some(id) = id else { return Ok(false) };
     let sql = "select 1 from outbox where organization = $1 and id = $2";
-    let statement = client.prepare_cached(sql).await?;
-    Ok(client.query_opt(&statement, &[&organization, id]).await?.is_some())
+    Ok(client.query_opt(sql, &[&organization, id]).await?.is_some())
 }
 
 /// Writes down an attempt: a new one, or how one that had begun went on.
@@ -390,11 +379,10 @@ async fn record(transaction: &Transaction<'_>, organization: &str, id: &str, att
                select organization, id, attempts, $3, $4, $5, $6, $7 from outbox where organization = $1 and id = $2 \
                on conflict (organization, message, nth) do update set outcome = excluded.outcome, \
                status = excluded.status, millis = excluded.millis, note = excluded.note";
-    let statement = transaction.prepare_cached(sql).await?;
     let (at, outcome) = (attempt.at.as_millis(), attempt.outcome as i16);
     let status = attempt.status.map(i32::from);
-    let params: [&(dyn ToSql + Sync); 7] = [&organization, &id, &at, &outcome, &status, &attempt.millis, &attempt.note];
-    transaction.execute(&statement, &params).await?;
+    let params: [&dyn Param; 7] = [&organization, &id, &at, &outcome, &status, &attempt.millis, &attempt.note];
+    transaction.execute(sql, &params).await?;
     Ok(())
 }
 
@@ -406,7 +394,7 @@ pub(super) async fn apply(transaction: &Transaction<'_>, organization: &str, wri
                        heard_to) values ($1, $2, $3, $4, $5, $6, $7, $8, \
                        coalesce((select last from feed where organization = $1), 0))";
             let (events, at) = (event_names(&webhook.events), webhook.created_at.as_millis());
-            let params: [&(dyn ToSql + Sync); 8] = [
+            let params: [&dyn Param; 8] = [
                 &organization,
                 &webhook.id.as_str(),
                 &webhook.url.as_str(),

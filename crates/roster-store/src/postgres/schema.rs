@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{ClientWrapper, Transaction};
 use tokio::time::Instant;
-use tokio_postgres::{GenericClient, error::SqlState};
+use tokio_postgres::error::SqlState;
 
-use super::{errors, lending::Trouble, refold::refold};
+use super::{
+    connection::{Ask, Connection, Transaction},
+    errors,
+    lending::Trouble,
+    refold::refold,
+};
 use crate::{
     Error,
     migration::{self, Migration},
@@ -32,7 +36,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 ///
 /// A row is locked, not an advisory lock, which does nothing on some engines. Creating that row's table can itself
 /// collide with another process, in as many ways as there are catalogues; then it is tried again.
-pub(super) async fn migrate(client: &mut ClientWrapper) -> Result<(), Trouble> {
+pub(super) async fn migrate(client: &mut Connection) -> Result<(), Trouble> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         match try_to_migrate(client).await {
@@ -65,8 +69,8 @@ pub(super) async fn lock(transaction: &Transaction<'_>) -> Result<(), tokio_post
 const LOCK: &str = "select number from schema_migration where number = 0 for update";
 
 /// Refuses a database that is not just as this binary would have it, and leaves it as it is.
-pub(super) async fn must_be_current(client: &ClientWrapper) -> Result<(), Error> {
-    let ran = match ran(&**client).await {
+pub(super) async fn must_be_current(client: &Connection) -> Result<(), Error> {
+    let ran = match ran(client).await {
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => {
             return Err(Error::Unusable("it is no database of Roster's".to_owned()));
         }
@@ -75,11 +79,11 @@ pub(super) async fn must_be_current(client: &ClientWrapper) -> Result<(), Error>
     migration::must_be_current(MIGRATIONS, &ran)
 }
 
-async fn try_to_migrate(client: &mut ClientWrapper) -> Result<(), Trouble> {
+async fn try_to_migrate(client: &mut Connection) -> Result<(), Trouble> {
     must_take_all_text(client).await?;
     // Nothing to do, as nearly always: then no right to create tables is needed.
     match client.query(LOCK, &[]).await {
-        Ok(_) if pending(&ran(&**client).await?)?.is_empty() => return Ok(()),
+        Ok(_) if pending(&ran(client).await?)?.is_empty() => return Ok(()),
         Ok(_) => {}
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => {}
         Err(error) => return Err(error.into()),
@@ -97,7 +101,7 @@ async fn try_to_migrate(client: &mut ClientWrapper) -> Result<(), Trouble> {
     client.execute("insert into schema_migration values (0, 'lock', '') on conflict (number) do nothing", &[]).await?;
     let transaction = client.transaction().await?;
     lock(&transaction).await?;
-    let ran = ran(&*transaction).await?;
+    let ran = ran(&transaction).await?;
     for (number, migration) in (ran.len() + 1..).zip(pending(&ran)?) {
         for statement in migration.sql.split(";\n") {
             transaction.batch_execute(statement).await?;
@@ -114,7 +118,8 @@ async fn try_to_migrate(client: &mut ClientWrapper) -> Result<(), Trouble> {
 }
 
 /// The hashes of the migrations that ran, in order.
-async fn ran(client: &(impl GenericClient + Sync)) -> Result<Vec<Vec<u8>>, tokio_postgres::Error> {
+#[expect(clippy::future_not_send, reason = "it is, for a connection and for a transaction")]
+async fn ran(client: &impl Ask) -> Result<Vec<Vec<u8>>, tokio_postgres::Error> {
     let sql = "select sha256 from schema_migration where number > 0 order by number";
     Ok(client.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect())
 }
@@ -124,7 +129,7 @@ fn pending(ran: &[Vec<u8>]) -> Result<&'static [Migration], Trouble> {
 }
 
 /// A name that the database cannot write down would be found out only when somebody has it.
-async fn must_take_all_text(client: &ClientWrapper) -> Result<(), Trouble> {
+async fn must_take_all_text(client: &Connection) -> Result<(), Trouble> {
     let row = client.query_one("show server_encoding", &[]).await?;
     match row.get(0) {
         "UTF8" => Ok(()),

@@ -306,15 +306,10 @@ impl Lane {
 
 /// Tells everybody the same; the first of them hears why.
 fn tell_all(jobs: Vec<Job>, error: Error) {
-    let is_unknown = matches!(error, Error::Unknown(_));
+    let others = error.to_others();
     let mut first = Some(error);
     for job in jobs {
-        let error = first.take().unwrap_or(Error::Busy);
-        let error = match error {
-            Error::Busy if is_unknown => Error::Unknown(Box::new(error)),
-            error => error,
-        };
-        drop(job.asker.send(Err(error)));
+        drop(job.asker.send(Err(first.take().unwrap_or_else(|| others.to_others()))));
     }
 }
 

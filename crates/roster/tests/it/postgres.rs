@@ -157,7 +157,8 @@ impl Cluster {
         self.command(name).args(arguments).args(paths).output().expect("the program starts")
     }
 
-    fn command(&self, name: &str) -> Command {
+    /// A command that runs a program as the server's user, in its folder.
+    pub(crate) fn command(&self, name: &str) -> Command {
         let program = program(name);
         let mut command = if is_root() {
             let mut command = Command::new("setpriv");

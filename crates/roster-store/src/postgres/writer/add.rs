@@ -2,10 +2,15 @@
 
 use std::collections::HashSet;
 
-use deadpool_postgres::ClientWrapper;
 use roster_directory::{Change, PayorId, User, Write, search::Haystack};
 
-use super::{super::attempts::Attempts, Job};
+use super::{
+    super::{
+        attempts::Attempts,
+        connection::{Ask, Connection},
+    },
+    Job,
+};
 
 /// A user to be added, with what goes with it.
 pub(super) struct Addition<'a> {
@@ -167,16 +172,16 @@ impl<'a> Columns<'a> {
     /// Adds them, and returns the ids of those that were added.
     pub(super) async fn add(
         &self,
-        client: &ClientWrapper,
+        client: &Connection,
         attempts: &Attempts,
         lane: i32,
         counter: i32,
     ) -> Result<HashSet<String>, tokio_postgres::Error> {
-        let statement = client.prepare_cached(ADD_USERS).await?;
+        client.prepare(ADD_USERS).await?;
         attempts.sends_commit();
         let rows = client
             .query(
-                &statement,
+                ADD_USERS,
                 &[
                     &self.organization,
                     &self.id,
@@ -220,11 +225,10 @@ impl<'a> Columns<'a> {
     }
 
     /// Which of them are there, by the ids we chose.
-    pub(super) async fn existing(&self, client: &ClientWrapper) -> Result<HashSet<String>, tokio_postgres::Error> {
+    pub(super) async fn existing(&self, client: &Connection) -> Result<HashSet<String>, tokio_postgres::Error> {
         let sql = "select u.id from unnest($1::text[], $2::text[]) as t (organization, id) \
                    join users u on u.organization = t.organization and u.id = t.id";
-        let statement = client.prepare_cached(sql).await?;
-        let rows = client.query(&statement, &[&self.organization, &self.id]).await?;
+        let rows = client.query(sql, &[&self.organization, &self.id]).await?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 }

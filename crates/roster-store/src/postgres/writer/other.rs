@@ -1,28 +1,31 @@
 //! Changes that add no user: rare, and each a transaction of a few statements.
 
-use deadpool_postgres::ClientWrapper;
 use roster_directory::{
     Change, Timestamp, Write,
     organization::{Country, TimeZone},
 };
 
-use super::super::{attempts::Attempts, lending::Trouble, outbox};
+use super::super::{
+    attempts::Attempts,
+    connection::{Ask, Connection},
+    lending::Trouble,
+    outbox,
+};
 use crate::Error;
 
 /// Whether a change was written by an attempt that was lost: its audit entry is there.
 pub(super) async fn is_written(
-    client: &ClientWrapper,
+    client: &Connection,
     change: &Change,
     place: i64,
     lane: i32,
 ) -> Result<bool, tokio_postgres::Error> {
     let sql = "select 1 from audit where organization = $1 and place = $2 and lane = $3";
-    let statement = client.prepare_cached(sql).await?;
-    Ok(client.query_opt(&statement, &[&change.organization.as_str(), &place, &lane]).await?.is_some())
+    Ok(client.query_opt(sql, &[&change.organization.as_str(), &place, &lane]).await?.is_some())
 }
 
 pub(super) async fn write(
-    client: &mut ClientWrapper,
+    client: &mut Connection,
     attempts: &Attempts,
     change: &Change,
     place: i64,

@@ -9,6 +9,7 @@ mod faults;
 mod horizon;
 mod load;
 mod plans;
+mod pooler;
 mod processes;
 mod proxy;
 mod room;
