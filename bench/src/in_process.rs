@@ -58,7 +58,7 @@ pub(crate) fn run(what: What, requests: u32) -> anyhow::Result<()> {
         let location = Location::Sqlite(folder.path().join("roster.db"));
         // What is done behind the writer is done now and then, and would be counted for whoever comes by.
         let store = Store::open(&location, &Options { index: false, ..Options::default() }).await?;
-        let app = Arc::new(App::new(store, Clock::System, Ids::random()));
+        let app = Arc::new(App::new(store, Clock::system(), Ids::random()));
         let operator = app.create_organization("Bench Organization".parse().expect("a name")).await?;
         let name: KeyName = "bench".parse().expect("a name");
         let (_, token) = app.create_key(&operator, Role::Admin, name, None).await?;

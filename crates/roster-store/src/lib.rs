@@ -18,4 +18,4 @@ mod store;
 pub use copy::{Copied, CopyError, Progress, copy};
 pub use error::{Error, chain};
 pub(crate) use store::Selection;
-pub use store::{Epoch, KeyRecord, Listed, Listing, Location, Options, Remembered, Store};
+pub use store::{Ahead, Epoch, KeyRecord, Listed, Listing, Location, Options, Remembered, Repaired, Store};

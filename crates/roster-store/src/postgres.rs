@@ -1,6 +1,7 @@
 //! PostgreSQL, and what speaks its wire protocol: any number of Roster processes over one database.
 
 mod attempts;
+mod clock;
 pub(crate) mod connect;
 mod connection;
 pub(crate) mod copy;

@@ -1,6 +1,7 @@
 //! The embedded engine: one writer that batches, readers that never wait for it.
 
 mod asker;
+mod clock;
 pub(crate) mod copy;
 mod emails;
 mod freshness;
@@ -54,6 +55,7 @@ pub(crate) struct Sqlite {
     writer: Writer,
     readers: Arc<Readers>,
     freshness: Arc<Freshness>,
+    path: PathBuf,
     /// The file of the write-ahead log.
     log: PathBuf,
     numbers: RwLock<HashMap<OrganizationId, OrganizationNumber>>,
@@ -79,7 +81,8 @@ impl Sqlite {
             false => None,
         };
         let (log, heavy) = (log::beside(path), Fair::new(HEAVY_READS));
-        Ok(Self { indexer, writer, readers, freshness, log, numbers: RwLock::default(), heavy })
+        let path = path.to_owned();
+        Ok(Self { indexer, writer, readers, freshness, path, log, numbers: RwLock::default(), heavy })
     }
 
     pub(crate) async fn commit(&self, change: Change) -> Result<Timestamp, Error> {

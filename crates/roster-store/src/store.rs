@@ -131,6 +131,28 @@ pub struct KeyRecord {
     pub organization: Organization,
 }
 
+/// An organization whose newest change lies ahead of the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ahead {
+    /// Which.
+    pub organization: OrganizationId,
+    /// When its newest change is said to have happened.
+    pub latest: Timestamp,
+}
+
+/// An organization whose times were brought back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Repaired {
+    /// Which.
+    pub organization: OrganizationId,
+    /// What they are now.
+    pub to: Timestamp,
+    /// Users whose `createdAt` was brought back.
+    pub users: u64,
+    /// Audit entries.
+    pub entries: u64,
+}
+
 /// A user as lists show it, which may be kept and shown again.
 #[derive(Debug)]
 pub struct Listed {
@@ -188,6 +210,7 @@ pub struct Remembered {
 #[derive(Clone)]
 pub struct Store {
     engine: Engine,
+    latest_when_opened: Timestamp,
 }
 
 #[derive(Clone)]
@@ -211,12 +234,46 @@ impl Store {
     ///
     /// Fails if the file is not a Roster database or was written by a newer Roster.
     pub async fn open(location: &Location, options: &Options) -> Result<Self, Error> {
-        Ok(Self {
-            engine: match location {
-                Location::Sqlite(path) => Engine::Sqlite(Arc::new(Sqlite::open(path, options)?)),
-                Location::Postgres(url) => Engine::Postgres(Arc::new(Postgres::open(url, options).await?)),
-            },
-        })
+        let (engine, latest_when_opened) = match location {
+            Location::Sqlite(path) => {
+                let sqlite = Sqlite::open(path, options)?;
+                let latest = sqlite.latest()?;
+                (Engine::Sqlite(Arc::new(sqlite)), latest)
+            }
+            Location::Postgres(url) => {
+                let postgres = Postgres::open(url, options).await?;
+                let latest = postgres.latest().await?;
+                (Engine::Postgres(Arc::new(postgres)), latest)
+            }
+        };
+        Ok(Self { engine, latest_when_opened })
+    }
+
+    /// The latest moment that was recorded before the store was opened.
+    pub fn latest_when_opened(&self) -> Timestamp {
+        self.latest_when_opened
+    }
+
+    /// Records that it was as late as this, if some key ended since what is recorded. Answers what is recorded now.
+    pub async fn keep_time(&self, at: Timestamp) -> Result<Timestamp, Error> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.keep_time(at).await,
+            Engine::Postgres(postgres) => postgres.keep_time(at).await,
+        }
+    }
+
+    /// The organizations whose newest change is later than this. Reads all that there is.
+    pub async fn ahead_of(&self, limit: Timestamp) -> Result<Vec<Ahead>, Error> {
+        ask!(self, sqlite.ahead_of(limit))
+    }
+
+    /// Brings back what is recorded after `now`: in each organization it becomes as late as the last change before, and
+    /// keeps its order. All or nothing. Nobody else may use the database.
+    pub async fn repair_times(&self, now: Timestamp) -> Result<Vec<Repaired>, Error> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.repair_times(now).await,
+            Engine::Postgres(postgres) => postgres.repair_times(now).await,
+        }
     }
 
     /// Writes what is under way to its end, and takes nothing more. To be called before the process ends: on PostgreSQL

@@ -9,6 +9,7 @@ mod organizations;
 mod outbox;
 mod payors;
 mod sms;
+mod time;
 mod users;
 mod webhooks;
 
@@ -19,7 +20,8 @@ use roster_store::{Store, outbox::Backlog};
 use tokio::sync::Notify;
 
 pub use caller::{Caller, Identity};
-pub use clock::Clock;
+pub(crate) use clock::DAY;
+pub use clock::{Clock, ClockWasSet};
 pub use ids::Ids;
 pub use sms::ConsentHistory;
 pub(crate) use sms::has_stopped;
@@ -43,13 +45,15 @@ pub struct App {
 }
 
 impl App {
-    /// An app over this store.
+    /// An app over this store. What its rows remember as the latest moment was seen by this clock too.
     pub fn new(store: Store, clock: Clock, ids: Ids) -> Self {
+        clock.saw(store.latest_when_opened());
         Self { store, clock, ids, known_keys: keys::none_known(), wake: Arc::default(), backlog: Mutex::default() }
     }
 
-    /// Whether acts can be carried out at all: the database answers and its writer is alive.
+    /// Whether acts can be carried out at all: it is known what time it is, the database answers and its writer is alive.
     pub async fn check(&self) -> Result<(), Error> {
+        self.clock.now()?;
         Ok(self.store.check().await?)
     }
 
@@ -119,6 +123,9 @@ pub enum Error {
     /// What is asked cannot be done with it as it is.
     #[error("{0}")]
     NotNow(&'static str),
+    /// Nobody knows what time it is.
+    #[error(transparent)]
+    ClockWasSet(#[from] ClockWasSet),
     /// Not now: the caller may try again.
     #[error("not now")]
     Busy(#[source] roster_store::Error),

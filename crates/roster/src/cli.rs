@@ -1,6 +1,7 @@
 //! The command line: a file per command. Results go to standard output, everything else to standard error; the id or key
 //! that a command made is the last word it prints.
 
+mod clock;
 mod copy;
 mod event;
 mod key;
@@ -81,6 +82,9 @@ enum Command {
     /// Messages that are owed, and what became of them
     #[command(subcommand)]
     Outbox(outbox::Outbox),
+    /// The times in the database, where the clock was wrong
+    #[command(subcommand)]
+    Clock(clock::ClockCommand),
     Copy(copy::Copy),
     /// Print who may create and read whom
     Policy,
@@ -121,7 +125,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             runtime.block_on(async {
                 let store = Store::open(&location, &options).await;
                 let store = store.with_context(|| format!("cannot use the database {location}"))?;
-                let app = App::new(store.clone(), Clock::System, Ids::random());
+                let app = App::new(store.clone(), Clock::system(), Ids::random());
                 let done = match command {
                     Command::Org(command) => command.run(&app).await,
                     Command::Key(command) => command.run(&app).await,
@@ -131,6 +135,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
                     Command::Webhook(command) => command.run(&app).await,
                     Command::Sms(command) => command.run(&app).await,
                     Command::Outbox(command) => command.run(&app).await,
+                    Command::Clock(command) => command.run(&app).await,
                     Command::Serve(_) | Command::Copy(_) | Command::Policy | Command::Openapi => Ok(()),
                 };
                 store.close().await;

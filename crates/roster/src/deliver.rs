@@ -178,7 +178,7 @@ impl Delivery {
 
     /// Claims what is due, as much as there is room for, and starts delivering it.
     async fn take_up(self: &Arc<Self>, running: &mut Running) -> Result<(), Error> {
-        let now = self.app.clock().now();
+        let now = self.app.clock().steady();
         for busy in self.app.store().busy_webhooks(now).await? {
             // What is wrong with one of them is nobody else's trouble.
             if let Err(error) = self.take_up_for(&busy, running).await {
@@ -217,7 +217,7 @@ impl Delivery {
             match webhook.clone().filter(|webhook| webhook.state == State::Active) {
                 Some(webhook) => running.start(queue, self.clone().one(Some(webhook), claimed, claim)),
                 None => {
-                    let now = self.app.clock().now();
+                    let now = self.app.clock().steady();
                     self.settle(&claimed, claim, sms::owed(now, now)).await?;
                 }
             }
@@ -229,7 +229,7 @@ impl Delivery {
         if limit == 0 {
             return Ok(Vec::new());
         }
-        let now = self.app.clock().now();
+        let now = self.app.clock().steady();
         let claim = Claim { token: self.app.ids().claim(), until: now.plus_millis(CLAIM) };
         let claimed = self.app.store().claim(Wanted { queue, now, limit }, claim).await?;
         Ok(claimed.into_iter().map(|claimed| (claimed, claim)).collect())
@@ -260,7 +260,7 @@ impl Delivery {
 
     /// Drops what is too old to be sent, forgets what was settled long ago, and counts what is owed.
     async fn look_after(&self) -> Result<(), Error> {
-        let now = self.app.clock().now();
+        let now = self.app.clock().steady();
         let keep = i64::try_from(self.config.sms_keep.as_millis()).unwrap_or(i64::MAX);
         let store = self.app.store();
         let mut dropped = 0;

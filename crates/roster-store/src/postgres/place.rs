@@ -5,6 +5,9 @@ use roster_directory::Timestamp;
 /// Bits that count within a millisecond; the 43 above them hold milliseconds to the year 2248.
 const COUNT_BITS: u32 = 20;
 
+/// The latest moment that has a place; what is later, by whatever clock, is placed there.
+const LATEST: i64 = (1 << 43) - 2;
+
 /// Hands out places, each higher than the one before.
 #[derive(Default)]
 pub(super) struct Places {
@@ -14,7 +17,7 @@ pub(super) struct Places {
 impl Places {
     /// The place of something that happens at this moment, or, where the clock ran backwards, after what happened last.
     pub(super) fn next(&mut self, at: Timestamp) -> i64 {
-        self.last = (at.as_millis().max(0) << COUNT_BITS).max(self.following());
+        self.last = (at.as_millis().clamp(0, LATEST) << COUNT_BITS).max(self.following());
         self.last
     }
 

@@ -27,6 +27,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "0005_writer.sql", sql: include_str!("../../migrations/postgres/0005_writer.sql") },
     Migration { name: "0006_accepted.sql", sql: include_str!("../../migrations/postgres/0006_accepted.sql") },
     Migration { name: "0007_country.sql", sql: include_str!("../../migrations/postgres/0007_country.sql") },
+    Migration { name: "0008_clock.sql", sql: include_str!("../../migrations/postgres/0008_clock.sql") },
 ];
 
 /// How long a process waits for another that is migrating.

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Reads a stored text as the type it was checked as. What does not parse was not written by Roster.
-fn parsed<T>(row: &Row<'_>, column: usize, parse: impl FnOnce(&str) -> Option<T>) -> rusqlite::Result<T> {
+pub(super) fn parsed<T>(row: &Row<'_>, column: usize, parse: impl FnOnce(&str) -> Option<T>) -> rusqlite::Result<T> {
     let text = row.get_ref(column)?.as_str()?;
     parse(text).ok_or_else(|| corrupt(column))
 }

@@ -28,6 +28,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "0009_old_secrets.sql", sql: include_str!("../../migrations/sqlite/0009_old_secrets.sql") },
     Migration { name: "0010_accepted.sql", sql: include_str!("../../migrations/sqlite/0010_accepted.sql") },
     Migration { name: "0011_country.sql", sql: include_str!("../../migrations/sqlite/0011_country.sql") },
+    Migration { name: "0012_clock.sql", sql: include_str!("../../migrations/sqlite/0012_clock.sql") },
 ];
 
 /// The writer's connection: makes the file if there is none, readable by its owner only.

@@ -10,7 +10,7 @@ use roster_directory::{
 };
 use roster_store::Epoch;
 
-use super::{App, Caller, Error, Identity};
+use super::{App, Caller, DAY, Error, Identity};
 
 /// Keys that are kept in memory: a few hundred bytes each.
 const KNOWN: usize = 10_000;
@@ -30,8 +30,8 @@ impl App {
         let Some(presented) = PresentedKey::parse(token) else { return Ok(None) };
         let epoch = self.store.epoch().await?;
         let known = self.known_keys.get(&presented.id).filter(|(then, _)| *then == epoch);
-        let now = self.clock.now();
-        let opens = |key: &Key| same(&key.hash, &presented.hash) && key.is_live(now);
+        let latest = self.clock.latest();
+        let opens = |key: &Key| same(&key.hash, &presented.hash) && key.is_live(latest);
         let opened = |identity: &Arc<Identity>| identity.key.as_ref().is_some_and(|record| opens(&record.key));
         if let Some((_, identity)) = known.filter(|(_, identity)| opened(identity)) {
             return Ok(Some(Caller { identity, request, epoch }));
@@ -53,8 +53,9 @@ impl App {
     ) -> Result<(Key, KeyToken), Error> {
         // A key may be made by whoever may create its role; the command line may make any.
         caller.may_create(role)?;
-        let now = self.clock.now();
-        let (key, token) = self.new_key(role, name, now, lifetime.map(|millis| now.plus_millis(millis)));
+        let now = self.clock.now()?;
+        let ends = lifetime.map(|millis| self.end_of(now, millis)).transpose()?;
+        let (key, token) = self.new_key(role, name, now, ends);
         let writes = vec![Write::Key(key.clone())];
         self.commit(caller, Action::KeyCreated, Target::Key(key.id), "name,role,expiresAt", writes, now).await?;
         Ok((key, token))
@@ -67,7 +68,7 @@ impl App {
         if key.revoked_at.is_some() {
             return Ok(());
         }
-        let now = self.clock.now();
+        let now = self.clock.now()?;
         let writes = vec![Write::KeyRevoked(id, now)];
         self.commit(caller, Action::KeyRevoked, Target::Key(id), "revokedAt", writes, now).await
     }
@@ -77,15 +78,29 @@ impl App {
     pub async fn rotate_key(&self, caller: &Caller, id: KeyId, grace: i64) -> Result<(Key, KeyToken), Error> {
         let old = self.key_of(caller.organization(), id).await?;
         caller.may_create(old.role)?;
-        let now = self.clock.now();
-        if !old.is_live(now) {
+        let now = self.clock.now()?;
+        if !old.is_live(self.clock.latest()) {
             return Err(Error::NotFound);
         }
         let lifetime = old.expires_at.map(|end| end.as_millis() - old.created_at.as_millis());
-        let (key, token) = self.new_key(old.role, old.name, now, lifetime.map(|millis| now.plus_millis(millis)));
-        let writes = vec![Write::Key(key.clone()), Write::KeyExpires(id, now.plus_millis(grace))];
+        let ends = lifetime.map(|millis| self.end_of(now, millis)).transpose()?;
+        let (key, token) = self.new_key(old.role, old.name, now, ends);
+        let old_ends = if grace == 0 { now } else { self.end_of(now, grace)? };
+        let writes = vec![Write::Key(key.clone()), Write::KeyExpires(id, old_ends)];
         self.commit(caller, Action::KeyRotated, Target::Key(id), "expiresAt", writes, now).await?;
         Ok((key, token))
+    }
+
+    /// So many milliseconds after the latest moment there was: whether a key is over is judged by that.
+    fn end_of(&self, now: Timestamp, millis: i64) -> Result<Timestamp, Error> {
+        let latest = self.clock.latest();
+        if latest > now.plus_millis(DAY) {
+            return Err(Error::NotNow(
+                "a moment is recorded that is more than a day ahead of the clock, and keys are judged by it: see `roster \
+                 clock show`",
+            ));
+        }
+        Ok(latest.plus_millis(millis))
     }
 
     fn new_key(

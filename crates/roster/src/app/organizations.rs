@@ -13,7 +13,7 @@ use super::{App, Caller, Error, Identity};
 impl App {
     /// Makes an organization, and the operator its first caller.
     pub async fn create_organization(&self, name: OrganizationName) -> Result<Caller, Error> {
-        let now = self.clock.now();
+        let now = self.clock.now()?;
         let organization = Organization::new(self.ids.organization(), name, now);
         let caller = self.operator(organization.clone()).await?;
         let target = Target::Organization(organization.id);
@@ -30,7 +30,7 @@ impl App {
         if alteration != Alteration::default() {
             let (target, fields) = (Target::Organization(organization.id), alteration.fields());
             let writes = vec![Write::OrganizationAltered(alteration.clone())];
-            let now = self.clock.now();
+            let now = self.clock.now()?;
             self.commit(caller, Action::OrganizationUpdated, target, &fields, writes, now).await?;
             alteration.apply(&mut organization);
         }

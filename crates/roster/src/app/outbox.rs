@@ -32,7 +32,7 @@ impl App {
         if let Some(webhook) = message.message.content.webhook() {
             self.webhook(caller, webhook).await?;
         }
-        let now = self.clock.now();
+        let now = self.clock.now()?;
         let writes = vec![Write::MessageRetried(id, now)];
         self.commit(caller, Action::MessageRetried, Target::Message(id), "state", writes, now).await
     }
@@ -48,7 +48,7 @@ impl App {
                 return Err(Error::NotNow("it is not owed any more"));
             }
         }
-        let now = self.clock.now();
+        let now = self.clock.now()?;
         let writes = vec![Write::MessageDropped(id, now)];
         self.commit(caller, Action::MessageDropped, Target::Message(id), "state", writes, now).await
     }

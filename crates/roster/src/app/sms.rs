@@ -33,7 +33,7 @@ impl App {
     /// Changes how the organization's text messages read: a new version, beside those before.
     pub async fn set_sms(&self, caller: &Caller, setting: Setting) -> Result<(), Error> {
         caller.may_manage()?;
-        let now = self.clock.now();
+        let now = self.clock.now()?;
         let target = Target::Organization(caller.organization());
         let writes = vec![Write::SmsSetting(Setting { at: now, ..setting })];
         self.commit(caller, Action::SmsSettingChanged, target, "template,wording,hourly", writes, now).await
@@ -64,13 +64,13 @@ impl App {
         if state == State::Dropped && is_e164(to) {
             self.record_stop(to, true, "gateway", sid.as_deref().unwrap_or(id.as_str())).await?;
         }
-        let report = Report { nth, state, outcome, note, reference: sid, now: self.clock.now() };
+        let report = Report { nth, state, outcome, note, reference: sid, now: self.clock.steady() };
         Ok(self.store.report(organization, id, report).await?)
     }
 
     /// Writes down that the holder of a phone number wants no more text messages, or wants them again.
     pub async fn record_stop(&self, phone: &str, stopped: bool, by: &str, reference: &str) -> Result<(), Error> {
-        let at = self.clock.now();
+        let at = self.clock.steady();
         let (phone, by, reference) = (phone.to_owned(), by.to_owned(), reference.to_owned());
         Ok(self.store.record_stop(Stop { phone, at, stopped, by, reference }).await?)
     }

@@ -26,7 +26,7 @@ impl App {
     pub async fn create_user(&self, caller: &Caller, new: NewUser) -> Result<Created, Error> {
         let (payors, warnings) = self.judge(caller, &new).await?;
 
-        let now = self.clock.now();
+        let now = self.clock.now()?;
         let mut user = User {
             id: self.ids.user(now),
             first_name: new.first_name,

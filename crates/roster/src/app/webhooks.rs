@@ -71,7 +71,7 @@ impl App {
         if self.store.webhooks(caller.organization()).await?.len() >= webhook::MOST {
             return Err(Error::TooManyWebhooks);
         }
-        let now = self.clock.now();
+        let now = self.clock.now()?;
         let mut events = Vec::with_capacity(new.events.len());
         for action in new.events {
             if !events.contains(&action) {
@@ -129,7 +129,7 @@ impl App {
             return Ok(webhook);
         }
         let writes = vec![Write::WebhookState(id, state)];
-        self.commit(caller, action, Target::Webhook(id), "state", writes, self.clock.now()).await?;
+        self.commit(caller, action, Target::Webhook(id), "state", writes, self.clock.now()?).await?;
         Ok(Webhook { state, ..webhook })
     }
 
@@ -148,7 +148,7 @@ impl App {
     /// Ends a webhook. What it is still owed is dropped.
     pub async fn delete_webhook(&self, caller: &Caller, id: WebhookId) -> Result<(), Error> {
         self.webhook(caller, id).await?;
-        let now = self.clock.now();
+        let now = self.clock.now()?;
         let writes = vec![Write::WebhookDeleted(id, now)];
         self.commit(caller, Action::WebhookDeleted, Target::Webhook(id), "", writes, now).await
     }
@@ -157,7 +157,7 @@ impl App {
     /// them are, there is no eleventh.
     pub async fn rotate_webhook(&self, caller: &Caller, id: WebhookId) -> Result<Webhook, Error> {
         let mut webhook = self.webhook(caller, id).await?;
-        let now = self.clock.now();
+        let now = self.clock.now()?;
         if webhook.signing(now).count() > webhook::MOST_OLD_SECRETS {
             return Err(Error::NotNow(
                 "Its secret was replaced ten times within 24 hours, and each of them still signs",
@@ -190,7 +190,7 @@ impl App {
     }
 
     async fn owe_once_more(&self, caller: &Caller, webhook: &Webhook, content: Content) -> Result<MessageId, Error> {
-        let now = self.clock.now();
+        let now = self.clock.now()?;
         let message = Message { id: self.ids.message(now), content, at: now };
         let id = message.id;
         let unsettled = Unsettled::Delivery(webhook.id, id);

@@ -64,7 +64,7 @@ impl KeyCommand {
             }
             KeyCommand::List { org } => {
                 operator_of(app, org).await?;
-                let now = app.clock().now();
+                let now = app.clock().latest();
                 for key in app.store().keys(org).await? {
                     let state = match (key.revoked_at, key.is_live(now)) {
                         (Some(_), _) => "revoked",

@@ -3,7 +3,7 @@
 mod files;
 mod signals;
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::body::Body;
@@ -12,13 +12,14 @@ use hyper::{
     HeaderMap, Request, Response, StatusCode,
     header::{ACCEPT, CONTENT_TYPE, HeaderValue, VARY},
 };
-use roster_store::{Location, Store};
+use roster_directory::Timestamp;
+use roster_store::{Location, Store, chain};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    app::{App, Clock, Ids, demo},
+    app::{App, Clock, DAY, Ids, demo},
     config::{Deliveries, Listen, Server},
     deliver::Delivery,
     http::{
@@ -71,7 +72,7 @@ impl Serve {
         let config = self.server;
         let metrics = Arc::new(Metrics::new());
         let measured = store.clone();
-        let app = Arc::new(App::new(store.clone(), Clock::System, Ids::random()));
+        let app = Arc::new(App::new(store.clone(), Clock::system(), Ids::random()));
         let delivery = Delivery::new(app.clone(), self.deliveries.clone(), metrics.clone())?;
         // Both addresses are taken before anything is printed that promises them.
         let listener = match &config.listen {
@@ -96,6 +97,9 @@ impl Serve {
                  {roster} key create --org ORG --role ADMIN --name \"first key\"\n"
             ));
         }
+
+        tell_what_is_ahead(&app).await?;
+        let keeping_time = tokio::spawn(keep_time(app.clone()));
 
         // The first user with a phone need not wait for it.
         tokio::task::spawn_blocking(roster_directory::phone::load_plans);
@@ -154,6 +158,8 @@ impl Serve {
         };
         let served = async {
             let ended = tokio::join!(api, metrics_served, delivered).1;
+            keeping_time.abort();
+            keep_time_once(face.app()).await;
             store.close().await;
             ended
         };
@@ -164,6 +170,46 @@ impl Serve {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// How often the latest moment is kept, if some key ended meanwhile: a key that ended before a process was killed may be
+/// taken for live for so long, if the clock goes back too.
+const KEEP_TIME: Duration = Duration::from_secs(60);
+
+async fn keep_time(app: Arc<App>) {
+    let mut minutes = tokio::time::interval(KEEP_TIME);
+    loop {
+        minutes.tick().await;
+        keep_time_once(&app).await;
+    }
+}
+
+async fn keep_time_once(app: &App) {
+    if let Err(error) = app.keep_time().await {
+        tracing::warn!(error = %chain(&error), "cannot keep what time it was");
+    }
+}
+
+/// Names the organizations whose changes lie in the future: either the clock was ahead when they were written, or it is
+/// behind now.
+async fn tell_what_is_ahead(app: &App) -> anyhow::Result<()> {
+    let (now, latest) = (app.clock().steady(), app.clock().latest());
+    let days = |moment: Timestamp| (moment.as_millis() - now.as_millis()) / DAY;
+    if days(latest) < 1 {
+        return Ok(());
+    }
+    let ahead = app.ahead().await?;
+    for ahead in &ahead {
+        let (organization, days) = (ahead.organization, days(ahead.latest));
+        tracing::warn!(organization = %organization, "the newest change of {organization} is {days} days ahead of the clock");
+    }
+    tracing::warn!(
+        latest = %latest,
+        "what is recorded is up to {} days ahead of the clock, and keys are judged by it: set the clock right, or, if it \
+         is right, stop every server and run `roster clock repair`",
+        days(latest)
+    );
+    Ok(())
 }
 
 /// Whether whoever looks after the process asks how it is: answered even where there is no place for a connection.

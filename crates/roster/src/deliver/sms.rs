@@ -65,7 +65,7 @@ impl Delivery {
     }
 
     async fn send(&self, gateway: &Gateway, claimed: &Claimed, claim: Claim, draft: Draft) -> Result<(), Error> {
-        let now = self.app.clock().now();
+        let now = self.app.clock().steady();
         let (to, text, hourly) = match draft {
             Draft::Ready { to, text, hourly } => (to, text, hourly),
             Draft::Never(state, why) => {
@@ -89,7 +89,7 @@ impl Delivery {
         let attempts = claimed.attempts + 1;
         let callback = self.callback(claimed, attempts);
         let said = gateway.send(&to, &text, callback.as_deref()).await;
-        let ended = self.app.clock().now();
+        let ended = self.app.clock().steady();
         let attempt = |outcome| Attempt {
             at: now,
             outcome,
@@ -124,7 +124,7 @@ impl Delivery {
 
     /// Asks the gateway about a text message that may have been sent; in the end a person has to.
     async fn find_out(&self, gateway: &Gateway, claimed: &Claimed, claim: Claim, draft: Draft) -> Result<(), Error> {
-        let now = self.app.clock().now();
+        let now = self.app.clock().steady();
         let tried = self.app.store().attempts(claimed.organization, claimed.message.id).await?;
         let last = tried.last().cloned().unwrap_or_else(|| attempt(claimed.message.at, Outcome::Begun, ""));
         let known = match &draft {
@@ -165,7 +165,7 @@ impl Delivery {
             Some(sid) => gateway.fate(sid).await,
             None => None,
         };
-        let (asked, now) = (claimed.asked + 1, self.app.clock().now());
+        let (asked, now) = (claimed.asked + 1, self.app.clock().steady());
         let due_at = match told {
             Some((to, fate)) if fate.state != State::Accepted => {
                 let state = fate.state;

@@ -56,7 +56,7 @@ impl Delivery {
             let is_its_own_making = event.action == Action::WebhookCreated && event.target == webhook.id.as_str();
             webhook.hears_of(event.action) && is_told(event) && event.at >= webhook.created_at && !is_its_own_making
         };
-        let now = self.app.clock().now();
+        let now = self.app.clock().steady();
         let message = |event: &roster_store::outbox::Event| Message {
             id: self.app.ids().message(now),
             content: Content::Event(webhook.id, roster_directory::EventId::new(organization, event.number)),
@@ -70,7 +70,7 @@ impl Delivery {
 
     /// Delivers a claimed message to its webhook.
     pub(super) async fn tell(&self, webhook: &Webhook, claimed: &Claimed, claim: Claim) -> Result<(), Error> {
-        let began = self.app.clock().now();
+        let began = self.app.clock().steady();
         let Some((id, body)) = self.body(claimed).await? else {
             return self.settle(claimed, claim, settled(State::Dropped, began)).await;
         };
@@ -78,7 +78,7 @@ impl Delivery {
             Some(request) => self.client_of(claimed.organization).send(request).await,
             None => Err(Trouble::NotSent(super::client::Why::NoSuchName)),
         };
-        let now = self.app.clock().now();
+        let now = self.app.clock().steady();
         let (status, wait, note) = match &told {
             Ok(reply) => (Some(reply.status), reply.retry_after, format!("answered {}", reply.status)),
             Err(Trouble::NotSent(why) | Trouble::Unknown(why)) => (None, None, why.to_string()),

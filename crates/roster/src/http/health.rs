@@ -15,7 +15,7 @@ pub(crate) async fn live() -> Response<Body> {
     plain_json(StatusCode::OK, br#"{"status":"ok"}"#)
 }
 
-/// `GET /readyz`: the database answers and its writer is alive, and the server is not stopping.
+/// `GET /readyz`: the database answers and its writer is alive, the clock can be believed, and the server is not stopping.
 ///
 /// That something is owed for long does not make the server less ready; it is mentioned.
 pub(crate) async fn ready(State(shared): AppState) -> Response<Body> {
@@ -41,6 +41,7 @@ fn obstacle(error: &Error) -> &'static [u8] {
     match error {
         Error::Busy(roster_store::Error::Locked) => br#"{"status":"another program holds the database"}"#,
         Error::Busy(roster_store::Error::Storage(_)) => br#"{"status":"the disk does not take changes"}"#,
+        Error::ClockWasSet(_) => br#"{"status":"the clock was set by more than a day"}"#,
         _ => br#"{"status":"the database does not answer"}"#,
     }
 }
@@ -55,7 +56,7 @@ struct Ready {
 /// anybody.
 fn warnings(shared: &Shared) -> Vec<String> {
     let limit = i64::try_from(shared.outbox_warn.as_millis()).unwrap_or(i64::MAX);
-    let late = shared.app.clock().now().plus_millis(-limit);
+    let late = shared.app.clock().steady().plus_millis(-limit);
     let mention = |backlog: &Backlog| {
         let Backlog { kind, owed, oldest } = backlog;
         let or_more = if *owed < u64::from(COUNTED) { "" } else { " or more" };

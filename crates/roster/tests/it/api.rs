@@ -1,6 +1,7 @@
 //! The API, by the shape of its URLs.
 
 mod auth;
+mod clock;
 mod events;
 mod http;
 mod me;

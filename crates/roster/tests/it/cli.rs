@@ -1,5 +1,6 @@
 //! The commands, as an operator types them.
 
+mod clock;
 mod command;
 mod database;
 pub(crate) mod demo;

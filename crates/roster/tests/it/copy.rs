@@ -1,6 +1,6 @@
 //! Moving house: `roster copy` between two databases of the engine the suite runs on. Between two engines: outside.
 
-mod house;
+pub(crate) mod house;
 
 use insta::assert_snapshot;
 use roster_directory::{Role, Timestamp};

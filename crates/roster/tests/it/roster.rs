@@ -37,7 +37,8 @@ static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
 pub(crate) struct Roster {
     face: Face,
     metrics: Arc<Metrics>,
-    _dir: TempDir,
+    location: Location,
+    dir: TempDir,
 }
 
 #[derive(Parser)]
@@ -61,29 +62,37 @@ impl Roster {
             Some(cluster) => postgres::new_database(&cluster).parse().expect("a URL"),
             None => Location::Sqlite(dir.path().join("roster.db")),
         };
-        Self::of(&location, dir, flags, 0)
+        Self::of(location, dir, flags, 0, NOW)
     }
 
     /// The directory in this database of PostgreSQL. Its ids count up from 1, so it must be the only one there.
     pub(crate) fn at(url: &str) -> Self {
-        Self::of(&url.parse().expect("a URL"), tempfile::tempdir().expect("a temporary folder"), &[], 0)
+        Self::of(url.parse().expect("a URL"), tempfile::tempdir().expect("a temporary folder"), &[], 0, NOW)
     }
 
     /// One more process, as it were, on the same database: its ids count up from so high that they are others.
     pub(crate) fn beside(url: &str) -> Self {
-        Self::of(&url.parse().expect("a URL"), tempfile::tempdir().expect("a temporary folder"), &[], 1 << 30)
+        Self::of(url.parse().expect("a URL"), tempfile::tempdir().expect("a temporary folder"), &[], 1 << 30, NOW)
     }
 
-    fn of(location: &Location, dir: TempDir, flags: &[&str], ids_after: u64) -> Self {
+    fn of(location: Location, dir: TempDir, flags: &[&str], ids_after: u64, now: i64) -> Self {
         // What PostgreSQL's driver starts must outlive this function, and may be waited for only outside of a runtime.
-        let open = || RUNTIME.block_on(Store::open(location, &Options::default()));
+        let open = || RUNTIME.block_on(Store::open(&location, &Options::default()));
         let opened = std::thread::scope(|scope| scope.spawn(open).join().expect("no panic"));
         let store = opened.expect("a database");
         let Flags { server, deliveries } = Flags::parse_from(["roster"].iter().chain(flags));
-        let app = Arc::new(App::new(store, Clock::at(NOW), Ids::Counted(ids_after.into())));
+        let app = Arc::new(App::new(store, Clock::at(now), Ids::Counted(ids_after.into())));
         let metrics = Arc::new(Metrics::new());
         let face = Face::new(app, &server, &deliveries, metrics.clone()).expect("a face");
-        Self { face, metrics, _dir: dir }
+        Self { face, metrics, location, dir }
+    }
+
+    /// Stops, and starts again on the same database at this moment. Its ids are others.
+    pub(crate) async fn restarted_at(self, now: i64) -> Self {
+        self.app().store().close().await;
+        let Self { face, location, dir, .. } = self;
+        drop(face);
+        Self::of(location, dir, &[], 1 << 24, now)
     }
 
     pub(crate) fn app(&self) -> &App {
@@ -95,9 +104,14 @@ impl Roster {
         self.metrics.open_metrics()
     }
 
-    /// Moves the clock.
+    /// Lets time pass until then, or back.
     pub(crate) fn set_clock(&self, millis: i64) {
         self.app().clock().set(millis);
+    }
+
+    /// Sets the wall clock, while no time passes.
+    pub(crate) fn step_clock(&self, millis: i64) {
+        self.app().clock().step(millis);
     }
 
     /// Makes an organization.

@@ -7,9 +7,10 @@ use roster_directory::{
 
 use super::super::{
     attempts::Attempts,
+    clock,
     connection::{Ask, Connection},
     lending::Trouble,
-    outbox,
+    outbox, place,
 };
 use crate::Error;
 
@@ -115,6 +116,7 @@ pub(super) async fn write(
     for message in &change.owed {
         outbox::insert(&transaction, organization, place, message).await?;
     }
+    clock::keep(&transaction, place::moment(place)).await?;
     if alters {
         // Last, so that its lock is held for the commit only. A place besides being higher is another one than any
         // before: also where the database lost its latest changes to a failover, and would count to the same number

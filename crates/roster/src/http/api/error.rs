@@ -99,10 +99,10 @@ fn of_app(error: Error) -> Response {
         Error::NotNow(why) => invalid(&[Flaw::new(Code::Custom, why).at([])]),
         Error::Busy(cause) => {
             tracing::warn!(error = %chain(&cause), "a request was told to try again");
-            let response =
-                plain_json(StatusCode::SERVICE_UNAVAILABLE, br#"{"error":"Service temporarily unavailable"}"#);
-            with(response, RETRY_AFTER, HeaderValue::from_static("1"))
+            try_again()
         }
+        // It was said in the log, once.
+        Error::ClockWasSet(_) => try_again(),
         Error::Unknown(unsettled, cause) => {
             tracing::warn!(error = %chain(&cause), "the outcome of a request is not known");
             let response = plain_json(StatusCode::GATEWAY_TIMEOUT, br#"{"error":"The outcome is not known"}"#);
@@ -116,6 +116,11 @@ fn of_app(error: Error) -> Response {
             unexpected()
         }
     }
+}
+
+fn try_again() -> Response {
+    let response = plain_json(StatusCode::SERVICE_UNAVAILABLE, br#"{"error":"Service temporarily unavailable"}"#);
+    with(response, RETRY_AFTER, HeaderValue::from_static("1"))
 }
 
 /// Where it can be read, if the API has it.

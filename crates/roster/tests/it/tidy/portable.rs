@@ -58,13 +58,14 @@ const NOT_BEGUN: [(&str, &[&str]); 1] =
     [("an advisory lock does nothing on some engines", &["pg_advisory", "pg_try_advisory"])];
 
 /// Tables whose keys are not led by the organization, and why.
-const LED_BY_ANOTHER: [(&str, &str); 6] = [
+const LED_BY_ANOTHER: [(&str, &str); 7] = [
     ("organization", "it is the organization"),
     ("api_key", "a request presents the key, and the key finds the organization"),
     ("sms_stop", "who holds a number speaks to all organizations at once"),
     ("schema_migration", "a row for each migration, read at the start"),
     ("writer", "a row for each process that writes"),
     ("epoch", "one row, which all processes watch"),
+    ("clock", "one row, the latest moment for all"),
 ];
 
 /// What is wrong with a piece of SQL.

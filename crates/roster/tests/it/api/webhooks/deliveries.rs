@@ -33,7 +33,7 @@ fn ids(answer: &Answer) -> Vec<String> {
 
 /// Deals with the next message that is owed to a webhook, as whoever delivers does.
 async fn settle(roster: &Roster, webhook: &str, state: State, due_at: Option<i64>, attempt: Attempt) {
-    let (store, now) = (roster.app().store(), roster.app().clock().now());
+    let (store, now) = (roster.app().store(), roster.app().clock().steady());
     let queue = Queue::Webhook(webhook.parse().expect("an id"));
     let claim = Claim { token: 7, until: now.plus_millis(60_000) };
     let claimed = store.claim(Wanted { queue, now, limit: 1 }, claim).await.expect("a claim");

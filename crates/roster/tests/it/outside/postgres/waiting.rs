@@ -106,7 +106,7 @@ async fn a_message_that_is_retried_while_it_is_being_forgotten_stays() {
     Session::holding(&url, settle).commit();
     let retry = "update outbox set queue = 'sms', state = 0 where id = (select min(id) from outbox)";
     let session = Session::holding(&url, retry);
-    let forget = async { store(&roster).forget(roster.app().clock().now(), 10).await.expect("an answer") };
+    let forget = async { store(&roster).forget(roster.app().clock().steady(), 10).await.expect("an answer") };
     let (forgotten, ()) = tokio::join!(forget, commit_once_waited_for(session, &url, 1));
     assert_eq!(forgotten, 1);
     assert_eq!(number(&url, "select count(*) from outbox where queue = 'sms'"), 1);
