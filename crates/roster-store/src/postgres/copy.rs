@@ -363,6 +363,9 @@ impl Arrival<'_> {
             self.places.audits.iter().map(|(organization, last)| (&**organization, *last)).unzip();
         let sql = "insert into feed (organization, last) select * from unnest($1::text[], $2::bigint[])";
         self.execute(sql, &[Box::new(organization), Box::new(last)]).await?;
+        let sql = "update clock set latest = greatest(latest, (select coalesce(max(place), 0) / 1048576 from audit)) \
+                   where one = 1";
+        self.execute(sql, &[]).await?;
         // Nobody begins to write below who is there: readers may have passed them.
         let sql = "update writer set floor = greatest(floor, (select coalesce(max(place), 0) + 1 from users)) \
                    where number = 0";
