@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{ClientWrapper, Transaction};
 use roster_directory::{OrganizationId, Timestamp};
 use tokio::time::{Instant, sleep};
-use tokio_postgres::GenericClient;
 
-use super::{Postgres, attempts::Attempts, horizon, lending::Trouble, place, rows};
+use super::{
+    Postgres,
+    attempts::Attempts,
+    connection::{Ask, Connection, Transaction},
+    horizon,
+    lending::Trouble,
+    place, rows,
+};
 use crate::{Ahead, Error, Repaired};
 
 /// How long it may take to look at everything, or to bring it back.
@@ -40,7 +45,7 @@ impl Postgres {
             let kept = self.lender.lend(attempts.deadline, async |client| {
                 let sql = "update clock set latest = $1 where one = 1 and latest < $1 and exists (select 1 from api_key \
                            where expires_at > clock.latest and expires_at <= $1)";
-                client.execute(&client.prepare_cached(sql).await?, &[&millis]).await?;
+                client.execute(sql, &[&millis]).await?;
                 Ok(())
             });
             match kept.await {
@@ -52,7 +57,7 @@ impl Postgres {
 
     pub(crate) async fn ahead_of(&self, limit: Timestamp) -> Result<Vec<Ahead>, Error> {
         let first = place::first_of(limit.as_millis() + 1);
-        let ahead = self.lender.lend(Instant::now() + PATIENCE, async |client| ahead_of(&**client, first).await);
+        let ahead = self.lender.lend(Instant::now() + PATIENCE, async |client| ahead_of(client, first).await);
         Ok(ahead.await?)
     }
 
@@ -63,7 +68,7 @@ impl Postgres {
     }
 }
 
-async fn ahead_of(client: &(impl GenericClient + Sync), first: i64) -> Result<Vec<Ahead>, Trouble> {
+async fn ahead_of(client: &impl Ask, first: i64) -> Result<Vec<Ahead>, Trouble> {
     // Every change leaves an audit entry, and its place is the change's.
     let sql =
         "select organization, max(place) from audit where place >= $1 group by organization order by organization";
@@ -76,7 +81,7 @@ async fn ahead_of(client: &(impl GenericClient + Sync), first: i64) -> Result<Ve
 }
 
 /// Refuses while another process adds users. Answers the numbers of those that ended without a word.
-async fn nobody_may_write(client: &ClientWrapper) -> Result<Vec<i64>, Trouble> {
+async fn nobody_may_write(client: &Connection) -> Result<Vec<i64>, Trouble> {
     let sql = "select number, beat from writer where number <> 0 order by number";
     let writers = async || -> Result<Vec<(i64, i64)>, tokio_postgres::Error> {
         Ok(client.query(sql, &[]).await?.iter().map(|row| (row.get(0), row.get(1))).collect())
@@ -93,13 +98,13 @@ async fn nobody_may_write(client: &ClientWrapper) -> Result<Vec<i64>, Trouble> {
     Ok(before.into_iter().map(|(number, _)| number).collect())
 }
 
-async fn repair(client: &mut ClientWrapper, now: i64, dead: &[i64]) -> Result<Vec<Repaired>, Trouble> {
+async fn repair(client: &mut Connection, now: i64, dead: &[i64]) -> Result<Vec<Repaired>, Trouble> {
     let first = place::first_of(now + 1);
     let transaction = client.transaction().await?;
     let mut repaired = Vec::new();
     // Whoever begins to write starts here: above all that is brought back.
     let mut floor = first;
-    for Ahead { organization, .. } in ahead_of(&*transaction, first).await? {
+    for Ahead { organization, .. } in ahead_of(&transaction, first).await? {
         let (done, following) = repair_organization(&transaction, organization, first, now).await?;
         floor = floor.max(following);
         repaired.push(done);
@@ -115,7 +120,7 @@ async fn repair(client: &mut ClientWrapper, now: i64, dead: &[i64]) -> Result<Ve
                where r.phone = s.phone and r.reference = s.reference";
     transaction.execute(sql, &[&now]).await?;
     transaction.execute("update clock set latest = least(latest, $1) where one = 1", &[&now]).await?;
-    transaction.execute("delete from writer where number = any ($1)", &[&dead]).await?;
+    transaction.execute("delete from writer where number = any ($1)", &[&dead.to_vec()]).await?;
     transaction.execute("update writer set floor = least(floor, $1) where number = 0", &[&floor]).await?;
     transaction.execute("update epoch set number = number + 1 where one = 1", &[]).await?;
     transaction.commit().await?;
