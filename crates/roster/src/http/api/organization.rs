@@ -20,6 +20,9 @@ use super::{
 use crate::app::Caller;
 
 /// Get your organization
+///
+/// For every key that may read users. `country` is the plan by which phone numbers without a `+` are read, and `timeZone`
+/// says whose calendar day counts.
 #[utoipa::path(
     get,
     path = "/v1/organization",

@@ -331,7 +331,7 @@ fn what_cannot_be_reached_or_used_is_said() {
         let said = binary.complaint(["copy", "--from", from, "--to", to]);
         said.replace(&houses.cluster.port().to_string(), "PORT")
     };
-    let away = "postgres://roster:s3cret@127.0.0.1:1/roster";
+    let away = "postgres://roster@127.0.0.1:1/roster";
     assert_snapshot!(complaint(FILE, away), @"1: roster: cannot copy to postgres://roster@127.0.0.1:1/roster: the database cannot be reached: error connecting to server: Connection refused (os error 111)");
     let elsewhere = new_database(&cluster);
     let said = complaint(&elsewhere, "sqlite:to.db");
