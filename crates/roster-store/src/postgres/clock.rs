@@ -68,6 +68,7 @@ impl Postgres {
     }
 }
 
+#[expect(clippy::future_not_send, reason = "it is, for a connection and for a transaction")]
 async fn ahead_of(client: &impl Ask, first: i64) -> Result<Vec<Ahead>, Trouble> {
     // Every change leaves an audit entry, and its place is the change's.
     let sql =
