@@ -1,9 +1,6 @@
 //! The National Provider Identifier: any text is kept, the verdict on its check digit is computed.
 
-use crate::{
-    Flaw,
-    text::{is_js_space, text_type},
-};
+use crate::text::text_type;
 
 text_type!(
     /// An NPI as it was given.
@@ -13,12 +10,6 @@ text_type!(
 );
 
 impl NpiNumber {
-    /// What a form sends: its field is there, and blank where nothing is known.
-    pub fn given(text: &str) -> Result<Option<Self>, Vec<Flaw>> {
-        let is_blank = text.chars().all(is_js_space);
-        if is_blank { Ok(None) } else { Self::parse(text).map(Some) }
-    }
-
     /// Whether this can be somebody's NPI: ten digits, the first 1 or 2, the last the Luhn check digit computed as if
     /// `80840` stood in front (CMS, 69 FR 3434; ISO/IEC 7812). It does not say that the number was ever given out.
     pub fn is_valid(&self) -> bool {

@@ -5,11 +5,7 @@ use std::sync::LazyLock;
 use phonenumber::{Mode, country::Id, metadata::DATABASE};
 use regex::Regex;
 
-use crate::{
-    Flaw,
-    organization::Country,
-    text::{is_js_space, text_type},
-};
+use crate::{organization::Country, text::text_type};
 
 text_type!(
     /// A phone number as it was given.
@@ -19,12 +15,6 @@ text_type!(
 );
 
 impl PhoneNumber {
-    /// What a form sends: its field is there, and blank where nothing is known.
-    pub fn given(text: &str) -> Result<Option<Self>, Vec<Flaw>> {
-        let is_blank = text.chars().all(is_js_space);
-        if is_blank { Ok(None) } else { Self::parse(text).map(Some) }
-    }
-
     /// The number in E.164 form (`+14155550123`) if a text message could be sent to it: if the numbering plan of its
     /// country has it.
     ///

@@ -39,6 +39,11 @@ pub(crate) fn verbatim(text: &str, max: usize) -> Result<&str, Vec<Flaw>> {
     if flaws.is_empty() { Ok(text) } else { Err(flaws) }
 }
 
+/// Whether it is white space only, as a form sends a field of which nothing is known.
+pub(crate) fn is_blank(text: &str) -> bool {
+    text.chars().all(is_js_space)
+}
+
 /// A type for text of at most `$max` UTF-16 units that `$check` ([`line`] or [`verbatim`]) lets through.
 ///
 /// Its `Debug` shows nothing: most of these are personal data, and none is needed in a log.
@@ -65,6 +70,16 @@ macro_rules! text_type {
             /// The text.
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+
+            /// What a form sends: its field is there, and blank where nothing is known.
+            pub fn given(text: &str) -> Result<Option<Self>, Vec<$crate::Flaw>> {
+                if $crate::text::is_blank(text) { Ok(None) } else { Self::parse(text).map(Some) }
+            }
+
+            /// The same for what was parsed already.
+            pub fn unless_blank(self) -> Option<Self> {
+                Some(self).filter(|text| !$crate::text::is_blank(&text.0))
             }
         }
 

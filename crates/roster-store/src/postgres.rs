@@ -205,6 +205,11 @@ impl Postgres {
         self.query(sql, &[], |row| rows::organization_at(row, 0)).await
     }
 
+    pub(crate) async fn has_organizations(&self) -> Result<bool, Error> {
+        let one = self.query("select 1 from organization limit 1", &[], |_| Ok(())).await?;
+        Ok(!one.is_empty())
+    }
+
     pub(crate) async fn organization(&self, id: OrganizationId) -> Result<Option<Organization>, Error> {
         let sql = "select id, name, country, time_zone, created_at from organization where id = $1";
         Ok(self.query(sql, &[&id.as_str()], |row| rows::organization_at(row, 0)).await?.pop())

@@ -199,6 +199,13 @@ impl Sqlite {
         })
     }
 
+    pub(crate) fn has_organizations(&self) -> Result<bool, Error> {
+        self.readers.with(|reader| {
+            let mut statement = reader.prepare("select exists (select 1 from organization)")?;
+            Ok(statement.query_row([], |row| row.get(0))?)
+        })
+    }
+
     pub(crate) fn organization(&self, id: OrganizationId) -> Result<Option<Organization>, Error> {
         self.readers.with(|reader| {
             let sql = "select id, name, country, time_zone, created_at from organization where id = ?1";

@@ -373,6 +373,11 @@ impl Store {
         ask!(self, sqlite.keys(organization))
     }
 
+    /// Whether there is any organization.
+    pub async fn has_organizations(&self) -> Result<bool, Error> {
+        ask!(self, sqlite.has_organizations())
+    }
+
     /// All organizations, oldest first. For the operator of the host.
     pub async fn organizations(&self) -> Result<Vec<Organization>, Error> {
         ask!(self, sqlite.organizations())

@@ -135,7 +135,7 @@ pub struct Server {
           value_parser = number(1..))]
     pub rate_limit: u32,
 
-    /// Of these, how many percent one address may have (of IPv6, one /64); more are told 503
+    /// Of the connections, how many percent one address may have (of IPv6, one /64); more are told 503
     #[arg(long, env = "ROSTER_ADDRESS_SHARE", default_value_t = 50, value_name = "PERCENT",
           value_parser = number(1..=100))]
     pub address_share: u32,

@@ -30,7 +30,7 @@ pub enum Demo {
 
 /// Adds the example to an empty database.
 pub async fn prepare(app: &App) -> Result<Demo, Error> {
-    if !app.store().organizations().await?.is_empty() {
+    if app.store().has_organizations().await? {
         return Ok(Demo::NotEmpty);
     }
     let caller = app.create_organization(known("Sunrise ABA Therapy")).await?;

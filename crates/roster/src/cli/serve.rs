@@ -90,7 +90,7 @@ impl Serve {
         if self.demo {
             let greeting = demo::prepare(&app).await?.greeting(&roster, &format!("{scheme}://{address}"));
             super::say(greeting.trim_end())?;
-        } else if app.store().organizations().await?.is_empty() {
+        } else if !app.store().has_organizations().await? {
             super::note(format_args!(
                 "This database has no organization yet. Make one, and a key for it, in another terminal:\n\n  \
                  {roster} org create \"Our clinic\"\n  \

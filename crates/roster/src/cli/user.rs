@@ -130,8 +130,8 @@ impl Create {
             email: self.email,
             role: self.role,
             // As a form's blank field over HTTP.
-            phone: self.phone.filter(|phone| !phone.as_str().trim().is_empty()),
-            npi: self.npi.filter(|npi| !npi.as_str().trim().is_empty()),
+            phone: self.phone.and_then(PhoneNumber::unless_blank),
+            npi: self.npi.and_then(NpiNumber::unless_blank),
             should_send_sms: self.sms,
             recertification: self.recertification_date,
             payors: self.payor,

@@ -49,8 +49,8 @@ pub(crate) async fn inbound(State(shared): AppState, request: Request<Body>) -> 
 }
 
 /// What became of a message after the gateway took it. The query, which is signed with the rest of the address, says of
-/// which. It comes in any order and any number of times; the first end
-/// counts. The answer says nothing of whether there is such a message.
+/// which. It comes in any order and any number of times; the first end counts. The answer says nothing of whether there is
+/// such a message.
 pub(crate) async fn status(State(shared): AppState, request: Request<Body>) -> ApiResult<Response<Body>> {
     let Signed { query, form } = match signed_by_the_gateway(&shared, request).await? {
         Ok(signed) => signed,

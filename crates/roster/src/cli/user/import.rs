@@ -217,13 +217,12 @@ struct Lines {
 
 impl Lines {
     fn open(file: &PathBuf) -> anyhow::Result<Self> {
-        let from: Box<dyn BufRead + Send> = if file.as_os_str() == "-" {
+        let mut from: Box<dyn BufRead + Send> = if file.as_os_str() == "-" {
             Box::new(BufReader::new(io::stdin()))
         } else {
             let open = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
             Box::new(BufReader::with_capacity(1 << 16, open))
         };
-        let mut from = from;
         let begin = from.fill_buf().with_context(|| format!("cannot read {}", file.display()))?;
         if let Some(what) = other_than_lines(begin) {
             bail!(

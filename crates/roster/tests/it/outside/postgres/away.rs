@@ -34,6 +34,16 @@ fn warmed_up(binary: &Binary, server: &Server) -> (String, String) {
     (key, id)
 }
 
+/// Searches with these keys, none of which anybody waits for.
+fn searching(server: &Server, keys: &[&str]) -> Vec<Wire<TcpStream>> {
+    let send = |key: &&str| {
+        let mut wire = server.wire();
+        wire.send(get("/api/v1/users?search=jane", key));
+        wire
+    };
+    keys.iter().map(send).collect()
+}
+
 /// One of each kind. The create's e-mail is taken.
 fn requests(key: &str, id: &str) -> [String; 5] {
     let body = r#"{"firstName":"Jane","lastName":"Doe","email":"jane@example.com"}"#;
@@ -236,15 +246,7 @@ fn searches_that_hang_leave_connections_to_everybody_else() {
             Act::Pass
         }
     });
-    let searches: Vec<_> = [&key, &other]
-        .repeat(4)
-        .into_iter()
-        .map(|key| {
-            let mut wire = server.wire();
-            wire.send(get("/api/v1/users?search=jane", key));
-            wire
-        })
-        .collect();
+    let searches = searching(&server, &[&*key, &*other].repeat(4));
     for _ in 0..2 {
         stalls.recv_timeout(PATIENCE).expect("the search reaches the database");
     }
@@ -275,13 +277,7 @@ fn searches_of_one_organization_leave_places_to_another() {
             Act::Pass
         }
     });
-    let searches: Vec<_> = (0..16)
-        .map(|_| {
-            let mut wire = server.wire();
-            wire.send(get("/api/v1/users?search=jane", &greedy));
-            wire
-        })
-        .collect();
+    let searches = searching(&server, &[&*greedy; 16]);
     for _ in 0..2 {
         stalls.recv_timeout(PATIENCE).expect("the search reaches the database");
     }
