@@ -23,7 +23,7 @@ text_type!(
 );
 
 /// A key as its holder has it. Shown once, never stored, and `Debug` shows nothing.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct KeyToken(String);
 
 impl KeyToken {
@@ -83,32 +83,37 @@ impl PresentedKey {
 }
 
 /// The SHA-256 of a token. Compared in constant time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct KeyHash(Sum<u8>);
+
+/// Thirty-two bytes that are all looked at when they are compared, so that the time does not say where two differ. A test
+/// puts bytes in here that count how often they are looked at.
 #[derive(Clone, Copy)]
-pub struct KeyHash([u8; 32]);
+struct Sum<B>([B; 32]);
 
-impl KeyHash {
-    fn of(token: &str) -> Self {
-        Self(Sha256::digest(token.as_bytes()).into())
-    }
-
-    /// What was stored, read back.
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// To be stored.
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl PartialEq for KeyHash {
+impl<B: ConstantTimeEq> PartialEq for Sum<B> {
     fn eq(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
 }
 
-impl Eq for KeyHash {}
+impl<B: ConstantTimeEq> Eq for Sum<B> {}
+
+impl KeyHash {
+    fn of(token: &str) -> Self {
+        Self(Sum(Sha256::digest(token.as_bytes()).into()))
+    }
+
+    /// What was stored, read back.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(Sum(bytes))
+    }
+
+    /// To be stored. What compares hashes compares `KeyHash`.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0.0
+    }
+}
 
 impl fmt::Debug for KeyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -168,6 +173,10 @@ fn base62_digit(value: u32) -> char {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
+    use subtle::Choice;
+
     use super::*;
 
     fn token() -> KeyToken {
@@ -211,5 +220,39 @@ mod tests {
         let token = token();
         let shown = format!("{token:?} {:?}", token.hash());
         assert!(!shown.contains(&token.reveal()[20..30]), "{shown}");
+    }
+
+    /// A byte that counts the looks at it, whichever way it is compared.
+    #[derive(Clone, Copy)]
+    struct Counted<'a>(u8, &'a Cell<usize>);
+
+    impl ConstantTimeEq for Counted<'_> {
+        fn ct_eq(&self, other: &Self) -> Choice {
+            self.1.update(|looks| looks + 1);
+            self.0.ct_eq(&other.0)
+        }
+    }
+
+    impl PartialEq for Counted<'_> {
+        fn eq(&self, other: &Self) -> bool {
+            self.1.update(|looks| looks + 1);
+            self.0 == other.0
+        }
+    }
+
+    #[test]
+    fn a_hash_is_looked_at_to_its_last_byte_wherever_it_differs() {
+        let right = token().hash();
+        for place in 0..32 {
+            let mut wrong = *right.as_bytes();
+            wrong[place] ^= 1;
+            assert_ne!(right, KeyHash::from_bytes(wrong), "{place}");
+
+            let looks = Cell::new(0);
+            let counted = |bytes: [u8; 32]| Sum(bytes.map(|byte| Counted(byte, &looks)));
+            assert!(counted(*right.as_bytes()) != counted(wrong), "{place}");
+            assert_eq!(looks.get(), 32, "{place}");
+        }
+        assert_eq!(right, KeyHash::from_bytes(*right.as_bytes()));
     }
 }
