@@ -15,3 +15,7 @@ ci:
 # The numbers of docs/performance/all.md, on a machine that does nothing else
 bench:
     cargo run --profile dist -p roster-bench -- all
+
+# What docs/reliability.md promises, shown again: one table, about two hours
+soak:
+    cargo build --release && python3 script/soak
