@@ -5,6 +5,7 @@ mod demo;
 mod disk;
 mod docs_page;
 mod http_client;
+mod killed_upgrade;
 mod openapi;
 mod postgres;
 mod program;

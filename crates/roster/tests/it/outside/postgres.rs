@@ -7,6 +7,7 @@ mod conflicts;
 mod failover;
 mod faults;
 mod horizon;
+mod killed_upgrade;
 mod load;
 mod plans;
 mod pooler;

@@ -157,6 +157,26 @@ impl Proxy {
         met
     }
 
+    /// Does this to the `nth` request from now on, the first being 1, and cuts off whatever comes after it. Says whether
+    /// there was one.
+    pub(super) fn on_nth_and_after(&self, nth: usize, act: Act) -> Arc<AtomicBool> {
+        let met = Arc::new(AtomicBool::new(false));
+        let mut seen = 0;
+        self.decide({
+            let met = met.clone();
+            move |_| {
+                seen += 1;
+                met.fetch_or(seen >= nth, Ordering::SeqCst);
+                match seen.cmp(&nth) {
+                    std::cmp::Ordering::Less => Act::Pass,
+                    std::cmp::Ordering::Equal => act,
+                    std::cmp::Ordering::Greater => Act::CutBefore,
+                }
+            }
+        });
+        met
+    }
+
     /// Lets everything pass.
     pub(super) fn pass(&self) {
         lock(&self.shared.state).decide = None;

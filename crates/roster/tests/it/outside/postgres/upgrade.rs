@@ -92,7 +92,7 @@ fn an_organization_from_before_there_were_countries_is_in_the_united_states() {
 
 /// A database as it was after so many of the migrations, with an organization and these rows. The cluster ends when
 /// nobody shares it any more.
-fn of_schema(number: usize, rows: &str) -> (Binary, Arc<Cluster>) {
+pub(super) fn of_schema(number: usize, rows: &str) -> (Binary, Arc<Cluster>) {
     let cluster = Cluster::shared();
     let (new, old) = (cluster.database(), cluster.database());
     Binary::on(&new).organization_with_admin();
