@@ -1,6 +1,6 @@
 //! What is worth remembering about an act: who, what, which fields, when, from which request. Never a value.
 
-use crate::{KeyId, MessageId, OrganizationId, PayorId, Timestamp, UserId, WebhookId};
+use crate::{KeyId, MessageId, OrganizationId, PayorId, Role, Timestamp, UserId, WebhookId};
 
 /// Who acted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,10 @@ pub enum Action {
     KeyRevoked,
     KeyRotated,
     UserCreated,
+    UserUpdated,
+    UserDeactivated,
+    UserRestored,
+    UserErased,
     WebhookCreated,
     WebhookPaused,
     WebhookResumed,
@@ -48,7 +52,7 @@ pub enum Action {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Action; 16] = [
+    pub const ALL: [Action; 20] = [
         Action::OrganizationCreated,
         Action::OrganizationUpdated,
         Action::PayorCreated,
@@ -56,6 +60,10 @@ impl Action {
         Action::KeyRevoked,
         Action::KeyRotated,
         Action::UserCreated,
+        Action::UserUpdated,
+        Action::UserDeactivated,
+        Action::UserRestored,
+        Action::UserErased,
         Action::WebhookCreated,
         Action::WebhookPaused,
         Action::WebhookResumed,
@@ -77,6 +85,10 @@ impl Action {
             Action::KeyRevoked => "key.revoked",
             Action::KeyRotated => "key.rotated",
             Action::UserCreated => "user.created",
+            Action::UserUpdated => "user.updated",
+            Action::UserDeactivated => "user.deactivated",
+            Action::UserRestored => "user.restored",
+            Action::UserErased => "user.erased",
             Action::WebhookCreated => "webhook.created",
             Action::WebhookPaused => "webhook.paused",
             Action::WebhookResumed => "webhook.resumed",
@@ -174,10 +186,27 @@ pub struct Entry {
     pub action: Action,
     /// To what.
     pub target: Target,
-    /// The names of the fields that were set, separated by commas.
+    /// The names of the fields that were set or changed, separated by commas.
     pub fields: String,
+    /// The role that a user had, and the one it has: the only values that are remembered. They say who may hear of it.
+    pub roles: Roles,
     /// From which request.
     pub request: RequestId,
+}
+
+/// The role that a user had before an act, and the one it has after it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each says itself")]
+pub struct Roles {
+    pub before: Option<Role>,
+    pub after: Option<Role>,
+}
+
+impl Roles {
+    /// Both, of whom there are.
+    pub fn iter(self) -> impl Iterator<Item = Role> {
+        [self.before, self.after].into_iter().flatten()
+    }
 }
 
 #[cfg(test)]

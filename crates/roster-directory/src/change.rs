@@ -4,11 +4,13 @@
 //! the one thing only the store can say.
 
 use crate::{
-    KeyId, Message, MessageId, Organization, OrganizationId, Payor, PayorId, Timestamp, User, WebhookId,
+    KeyId, Message, MessageId, Organization, OrganizationId, Payor, Timestamp, WebhookId,
     audit::Entry,
     key::Key,
     organization::Alteration,
+    repeat::Answer,
     sms::Setting,
+    user::Diff,
     webhook::{Secret, State, Webhook},
 };
 
@@ -23,6 +25,8 @@ pub struct Change {
     pub audit: Entry,
     /// What must leave the house because of it, after it is committed.
     pub owed: Vec<Message>,
+    /// What is answered, if the request may be sent again and is then to be answered alike.
+    pub answer: Option<Answer>,
 }
 
 /// One row to add or alter.
@@ -40,10 +44,11 @@ pub enum Write {
     KeyExpires(KeyId, Timestamp),
     /// A key is revoked at this moment, unless it was before.
     KeyRevoked(KeyId, Timestamp),
-    /// A new user, and those of the organization's payors it is assigned to.
+    /// A user is created, changed or erased. If it is not of the version that is to change, nothing is written.
     ///
-    /// If it is to get text messages, that is recorded as consent: whose act it was, and under which wording.
-    User(Box<User>, Vec<PayorId>),
+    /// Whether it agreed to be texted is recorded as consent: whose act it was, and under which wording. What is owed to
+    /// somebody who leaves is dropped. The moments of the act are the store's to say.
+    User(Box<Diff>),
     /// A new webhook. It hears of what comes after it.
     Webhook(Box<Webhook>),
     /// A webhook is told nothing more for now, or is told again.

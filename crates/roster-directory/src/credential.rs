@@ -58,6 +58,24 @@ impl RecertificationDate {
     }
 }
 
+/// RFC 3339, so that both can be read from it: the instant, and the day where it is written. The offset is the least whole
+/// number of hours that puts the instant on the day.
+impl std::fmt::Display for RecertificationDate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let on_the_day =
+            |hours: &i64| self.at.plus_millis(hours * 3_600_000).to_string().starts_with(&self.day.to_string());
+        // An offset may have 99 hours (zod takes them).
+        match (0..=99).flat_map(|hours| [hours, -hours]).find(on_the_day).unwrap_or_default() {
+            0 => self.at.fmt(f),
+            hours => {
+                let local = self.at.plus_millis(hours * 3_600_000).to_string();
+                let sign = if hours < 0 { '-' } else { '+' };
+                write!(f, "{}{sign}{:02}:00", local.trim_end_matches('Z'), hours.abs())
+            }
+        }
+    }
+}
+
 fn scan(text: &str) -> Option<RecertificationDate> {
     let (date, time) = text.split_once('T')?;
     let day = Day::parse(date).ok()?;

@@ -124,6 +124,11 @@ impl Issue {
         Flaw::new(Code::Custom, "Email is already in use").at(["email"])
     }
 
+    /// Another active user of the organization has the external id already.
+    pub fn external_id_taken() -> Self {
+        Flaw::new(Code::Custom, "External id is already in use").at(["externalId"])
+    }
+
     /// Another of its kind in the organization has the name already.
     pub fn name_taken() -> Self {
         Flaw::new(Code::Custom, "Name is already in use").at(["name"])

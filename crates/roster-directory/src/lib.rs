@@ -26,6 +26,7 @@ pub mod search;
 pub mod audit;
 pub mod change;
 pub mod outbox;
+pub mod repeat;
 pub mod sms;
 pub mod webhook;
 

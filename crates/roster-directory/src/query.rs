@@ -1,6 +1,10 @@
 //! How a list is asked for: filter, order, page.
 
-use crate::{Flaw, Role, RoleSet, UserId, search::Terms, user::EmailKey};
+use crate::{
+    Flaw, Role, RoleSet, UserId,
+    search::Terms,
+    user::{EmailKey, Status},
+};
 
 /// A question for one page of an organization's users.
 #[derive(Debug, Clone)]
@@ -9,16 +13,25 @@ pub struct Query {
     pub visible: RoleSet,
     /// Only this role.
     pub role: Option<Role>,
+    /// Only this status; either if none is given.
+    pub status: Option<Status>,
     /// Only whoever has this e-mail.
     pub email: Option<EmailKey>,
     /// Only those in whom every term occurs.
     pub search: Terms,
+    /// Whether the whole user is asked for, or what lists show.
+    pub whole: bool,
+    /// By what it is sorted.
+    pub key: SortKey,
     /// Who comes first.
     pub order: Order,
     /// Which part of it.
     pub page: Page,
     /// Whom the page comes after, whatever its number: the last user of the page before. Costs the same at any depth.
     pub after: Option<UserId>,
+    /// Sorted by `updatedAt`, where that user stood then, as the store said it: it may have changed since. Without it,
+    /// where it stands now.
+    pub after_turn: Option<i64>,
 }
 
 impl Query {
@@ -37,26 +50,49 @@ impl Query {
 }
 
 /// Who comes first.
-///
-/// A list is sorted by `createdAt` or `updatedAt`, and every sort ends in creation order, in the direction of its first
-/// key. Nothing changes a user after it was created yet, so `updatedAt` is `createdAt`, and the first key decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
-    /// The last created first.
+    /// The last created or changed first.
     #[default]
     NewestFirst,
-    /// The first created first.
+    /// The first created or changed first.
     OldestFirst,
 }
 
-impl Order {
+/// By what a list is sorted.
+///
+/// Every sort ends in creation order, in the direction of its first key. Creation order is that of `createdAt`, and no two
+/// users have the same place in it: so the first key decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SortKey {
+    /// When it was created.
+    #[default]
+    CreatedAt,
+    /// When it changed last, or, before it ever did, when it was created.
+    UpdatedAt,
+}
+
+/// By what a list is sorted, and who comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(missing_docs, reason = "each says itself")]
+pub struct Sort {
+    pub key: SortKey,
+    pub order: Order,
+}
+
+impl Sort {
     /// Reads `createdAt_desc,updatedAt_asc`: one or more of `createdAt`, `updatedAt` with `_asc` or `_desc`.
     pub fn parse(text: &str) -> Result<Self, Flaw> {
-        let mut keys = text.split(',').map(|key| match key {
-            "createdAt_desc" | "updatedAt_desc" => Ok(Order::NewestFirst),
-            "createdAt_asc" | "updatedAt_asc" => Ok(Order::OldestFirst),
-            // The words of zod 3 for a string that fails a regex.
-            _ => Err(Flaw::malformed("Invalid")),
+        let mut keys = text.split(',').map(|key| {
+            let (key, order) = match key {
+                "createdAt_desc" => (SortKey::CreatedAt, Order::NewestFirst),
+                "createdAt_asc" => (SortKey::CreatedAt, Order::OldestFirst),
+                "updatedAt_desc" => (SortKey::UpdatedAt, Order::NewestFirst),
+                "updatedAt_asc" => (SortKey::UpdatedAt, Order::OldestFirst),
+                // The words of zod 3 for a string that fails a regex.
+                _ => return Err(Flaw::malformed("Invalid")),
+            };
+            Ok(Self { key, order })
         });
         let first = keys.next().expect("split yields at least one part")?;
         keys.try_for_each(|key| key.map(drop))?;
@@ -99,15 +135,19 @@ impl Default for Page {
 
 #[cfg(test)]
 mod tests {
-    use super::{Order, Page};
+    use super::{
+        Order::{NewestFirst, OldestFirst},
+        Page, Sort,
+        SortKey::{CreatedAt, UpdatedAt},
+    };
 
     #[test]
     fn a_sort_is_a_list_of_known_keys() {
         for (text, order) in [
-            ("createdAt_desc", Some(Order::NewestFirst)),
-            ("updatedAt_asc", Some(Order::OldestFirst)),
-            ("createdAt_asc,updatedAt_desc", Some(Order::OldestFirst)),
-            ("createdAt_desc,createdAt_desc,updatedAt_asc", Some(Order::NewestFirst)),
+            ("createdAt_desc", Some((CreatedAt, NewestFirst))),
+            ("updatedAt_asc", Some((UpdatedAt, OldestFirst))),
+            ("createdAt_asc,updatedAt_desc", Some((CreatedAt, OldestFirst))),
+            ("updatedAt_desc,createdAt_desc,updatedAt_asc", Some((UpdatedAt, NewestFirst))),
             ("", None),
             ("createdAt", None),
             ("createdAt_desc,", None),
@@ -115,7 +155,7 @@ mod tests {
             ("createdat_desc", None),
             ("email_asc", None),
         ] {
-            assert_eq!(Order::parse(text).ok(), order, "{text}");
+            assert_eq!(Sort::parse(text).ok().map(|sort| (sort.key, sort.order)), order, "{text}");
         }
     }
 

@@ -1,14 +1,22 @@
 //! A user of an organization: staff, patient or caregiver.
 
+mod diff;
+mod metadata;
+mod patch;
+
 use std::fmt;
 
 use crate::{
-    Flaw, Role, Timestamp, UserId,
+    Flaw, PayorId, Role, Timestamp, UserId,
     credential::{Day, RecertificationDate},
     npi::NpiNumber,
     phone::PhoneNumber,
     text::{has_control, text_type, utf16_len},
 };
+
+pub use diff::Diff;
+pub use metadata::Metadata;
+pub use patch::{Given, Patch};
 
 text_type!(
     /// A first or a last name.
@@ -18,6 +26,37 @@ text_type!(
     /// One line of an address, a city, a state, a postal code, a sex.
     Line, 200, line
 );
+text_type!(
+    /// What another system calls the user: unique among the active users of an organization.
+    ExternalId, 255, line
+);
+text_type!(
+    /// Why a user was deactivated.
+    Reason, 500, line
+);
+
+/// Whether somebody belongs to the organization at present.
+///
+/// The numbers are stored: they are never changed and never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the API's own names")]
+pub enum Status {
+    Active = 0,
+    Deactivated = 1,
+}
+
+impl Status {
+    /// Both, each at the place of its number.
+    pub const ALL: [Status; 2] = [Status::Active, Status::Deactivated];
+
+    /// The status on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Active => "ACTIVE",
+            Status::Deactivated => "DEACTIVATED",
+        }
+    }
+}
 
 /// An e-mail address that zod 3 takes.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -118,7 +157,7 @@ fn has_email_form(text: &str) -> bool {
         && top.bytes().all(|b| b.is_ascii_alphabetic())
 }
 
-/// What only the read shape shows, and only the command line can set so far.
+/// What the published read shape shows and the published create does not take.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the API's own names")]
 pub struct Demographics {
@@ -130,6 +169,31 @@ pub struct Demographics {
     pub city: Option<Line>,
     pub state: Option<Line>,
     pub postal_code: Option<Line>,
+}
+
+impl NewUser {
+    /// The user whom it becomes: of this id, at this moment, with those of the payors that there are.
+    pub fn into_user(self, id: UserId, payors: Vec<PayorId>, now: Timestamp) -> User {
+        User {
+            id,
+            first_name: self.first_name,
+            last_name: self.last_name,
+            email: self.email,
+            role: self.role,
+            phone: self.phone,
+            npi: self.npi,
+            should_send_sms: self.should_send_sms,
+            recertification: self.recertification,
+            demographics: self.demographics,
+            payors,
+            external_id: self.external_id,
+            metadata: self.metadata,
+            deactivated: None,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        }
+    }
 }
 
 /// Somebody who is to be created: everything about them that was checked, nothing that is made.
@@ -148,6 +212,8 @@ pub struct NewUser {
     /// What was asked for, whether or not it is a payor of the organization.
     pub payors: Vec<String>,
     pub demographics: Demographics,
+    pub external_id: Option<ExternalId>,
+    pub metadata: Metadata,
 }
 
 impl NewUser {
@@ -164,6 +230,8 @@ impl NewUser {
             recertification: None,
             payors: Vec::new(),
             demographics: Demographics::default(),
+            external_id: None,
+            metadata: Metadata::default(),
         }
     }
 }
@@ -176,7 +244,10 @@ pub struct Profile {
     pub first_name: PersonName,
     pub last_name: PersonName,
     pub role: Role,
+    pub status: Status,
     pub demographics: Demographics,
+    /// See [`User::version`].
+    pub version: u32,
 }
 
 /// A user.
@@ -193,41 +264,47 @@ pub struct User {
     pub should_send_sms: bool,
     pub recertification: Option<RecertificationDate>,
     pub demographics: Demographics,
+    /// The payors it is assigned to: ascending, each once.
+    pub payors: Vec<PayorId>,
+    pub external_id: Option<ExternalId>,
+    pub metadata: Metadata,
+    /// Since when it does not belong to the organization any more, if it does not.
+    pub deactivated: Option<Deactivation>,
+    /// 1 when it is created, and one more with each change.
+    pub version: u32,
     pub created_at: Timestamp,
+    /// When it changed last, or, before it ever did, when it was created.
+    pub updated_at: Timestamp,
+}
+
+/// When somebody left, and what was said about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the API's own names")]
+pub struct Deactivation {
+    pub at: Timestamp,
+    pub reason: Option<Reason>,
 }
 
 impl From<User> for Profile {
     fn from(user: User) -> Self {
-        let User { id, first_name, last_name, role, demographics, .. } = user;
-        Self { id, first_name, last_name, role, demographics }
+        let status = user.status();
+        let User { id, first_name, last_name, role, demographics, version, .. } = user;
+        Self { id, first_name, last_name, role, status, demographics, version }
     }
 }
 
 impl User {
-    /// The names of the fields that are set, as the API names them, separated by commas; for the audit trail.
-    pub fn fields(&self) -> String {
-        let set = &self.demographics;
-        let optional = [
-            (self.email.is_some(), "email"),
-            (self.phone.is_some(), "phoneNumber"),
-            (self.npi.is_some(), "npiNumber"),
-            (self.recertification.is_some(), "recertificationDate"),
-            (set.sex.is_some(), "sex"),
-            (set.caregiver.is_some(), "caregiverId"),
-            (set.birth_date.is_some(), "birthDate"),
-            (set.address_line1.is_some(), "addressLine1"),
-            (set.address_line2.is_some(), "addressLine2"),
-            (set.city.is_some(), "city"),
-            (set.state.is_some(), "state"),
-            (set.postal_code.is_some(), "postalCode"),
-        ];
-        let mut fields = String::with_capacity(96);
-        fields.push_str("firstName,lastName,role,shouldSendSMS");
-        for (_, name) in optional.into_iter().filter(|(is_set, _)| *is_set) {
-            fields.push(',');
-            fields.push_str(name);
+    /// The act that changed it last was recorded at this moment.
+    pub fn recorded_at(&mut self, at: Timestamp) {
+        if let Some(deactivated) = self.deactivated.as_mut().filter(|deactivated| deactivated.at == self.updated_at) {
+            deactivated.at = at;
         }
-        fields
+        self.updated_at = at;
+    }
+
+    /// Whether it belongs to the organization at present.
+    pub fn status(&self) -> Status {
+        if self.deactivated.is_some() { Status::Deactivated } else { Status::Active }
     }
 }
 

@@ -6,7 +6,7 @@ use roster_directory::{
     credential::{Day, RecertificationDate},
     npi::NpiNumber,
     phone::PhoneNumber,
-    query::Order,
+    query::Sort,
     search::Terms,
     sms::{Keyword, Template},
     user::{Email, EmailKey, PersonName},
@@ -15,7 +15,7 @@ use roster_directory::{
 fn judge(text: &str) {
     let _ = (RecertificationDate::parse(text), Day::parse(text), NpiNumber::parse(text), PhoneNumber::parse(text));
     let _ = (Email::parse(text), EmailKey::sought(text), PersonName::parse(text), Role::parse(text));
-    let _ = (Terms::parse(text), Order::parse(text), Keyword::parse(text), Template::parse(text));
+    let _ = (Terms::parse(text), Sort::parse(text), Keyword::parse(text), Template::parse(text));
     let _ = (UserId::parse(text), OrganizationId::parse(text), PayorId::parse(text), MessageId::parse(text));
     let _ = WebhookId::parse(text);
 }
