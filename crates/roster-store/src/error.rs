@@ -8,6 +8,15 @@ pub enum Error {
     /// Somebody in the organization has this e-mail already. Nothing was written.
     #[error("the e-mail belongs to another user of the organization")]
     EmailTaken,
+    /// Another active user of the organization has this external id. Nothing was written.
+    #[error("the external id belongs to another user of the organization")]
+    ExternalIdTaken,
+    /// What was to be changed has changed meanwhile, or is not there. Nothing was written: look again.
+    #[error("it has changed meanwhile")]
+    Stale,
+    /// The request was answered before. Nothing was written: that answer is to be given again.
+    #[error("the request was answered before")]
+    Answered,
     /// Another payor of the organization has this name already, in whatever case. Nothing was written.
     #[error("the name belongs to another payor of the organization")]
     NameTaken,

@@ -2,11 +2,14 @@
 
 #![forbid(unsafe_code)]
 
+mod altered;
+mod bucket;
 pub mod dial;
 mod error;
 mod fair;
 mod migration;
 pub mod outbox;
+mod records;
 mod rows;
 
 mod postgres;
@@ -15,6 +18,7 @@ mod sqlite;
 mod copy;
 mod store;
 
+pub use altered::Altered;
 pub use copy::{Copied, CopyError, Progress, copy};
 pub use error::{Error, chain};
 pub(crate) use store::Selection;

@@ -1,8 +1,8 @@
 //! The outbox and the feed, as the store is asked for them: the same for both engines.
 
 use roster_directory::{
-    Message, MessageId, OrganizationId, Role, Timestamp, Webhook,
-    audit::Action,
+    Message, MessageId, OrganizationId, Timestamp, Webhook,
+    audit::{Action, Roles},
     outbox::{Attempt, Kind, Outcome, Queue, State},
     sms::Setting,
 };
@@ -24,8 +24,17 @@ pub struct Event {
     pub action: Action,
     /// To what: a public id.
     pub target: String,
-    /// The role it has now, if that is a user.
-    pub role: Option<Role>,
+    /// The names of the fields that were set or changed, separated by commas.
+    pub fields: String,
+    /// The role it had and the one it has since, if that is a user.
+    pub roles: Roles,
+}
+
+impl Event {
+    /// The names of the fields that changed, where that is what happened.
+    pub fn changed(&self) -> Option<Vec<&str>> {
+        (self.action == Action::UserUpdated).then(|| self.fields.split(',').collect())
+    }
 }
 
 /// A webhook that is to be told something.

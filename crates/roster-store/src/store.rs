@@ -10,11 +10,17 @@ use std::{
 
 use roster_directory::{
     Change, KeyId, Message, MessageId, Organization, OrganizationId, Payor, PayorId, Query, Timestamp, User, UserId,
-    Webhook, WebhookId, key::Key, outbox::Attempt, sms::Consent, user::Profile,
+    Webhook, WebhookId,
+    key::Key,
+    outbox::Attempt,
+    repeat::{Answered, Repeat},
+    sms::Consent,
+    user::Profile,
 };
 
 use crate::{
     Error,
+    altered::{Alterations, Altered},
     outbox::{
         Backlog, Beginning, Begun, BusyWebhook, Claim, Claimed, Event, Filter, Report, Settlement, Stop, StoredMessage,
         VersionedSetting, Wanted,
@@ -115,10 +121,10 @@ impl Default for Options {
     }
 }
 
-/// Changes whenever something that was already stored may have changed, by whatever process.
+/// Changes whenever a key or an organization that was already stored may have changed, by whatever process.
 ///
 /// What was cached under another epoch must be looked up again. A new row does not change it: so never cache that
-/// something is *not* there.
+/// something is *not* there. Who keeps users hears of them one by one ([`Store::on_altered`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Epoch(pub(crate) u64);
 
@@ -179,6 +185,10 @@ impl From<Profile> for Listed {
 pub struct Listing {
     /// The users of the page, in order.
     pub users: Vec<Arc<Listed>>,
+    /// The same as they are whole, if that was asked for.
+    pub whole: Vec<User>,
+    /// Sorted by `updatedAt`, where the last of them stands, for whoever goes on after it.
+    pub last_turn: Option<i64>,
     /// All that the filter finds, counted at the same moment.
     pub total: u64,
     /// Whether more come after the page.
@@ -188,6 +198,10 @@ pub struct Listing {
 /// What an engine finds: as many users as a page has, and how many there are in all.
 pub(crate) struct Selection {
     pub(crate) users: Vec<Arc<Listed>>,
+    /// The same as they are whole, if that was asked for.
+    pub(crate) whole: Vec<User>,
+    /// Sorted by `updatedAt`, where each of them stands.
+    pub(crate) turns: Vec<i64>,
     pub(crate) total: u64,
 }
 
@@ -336,6 +350,44 @@ impl Store {
         ask!(self, sqlite.user(organization, id))
     }
 
+    /// What lists show of one user of the organization.
+    pub async fn profile(&self, organization: OrganizationId, id: UserId) -> Result<Option<Profile>, Error> {
+        ask!(self, sqlite.profile(organization, id))
+    }
+
+    /// Users of whom this one is the caregiver: some of them, or none.
+    pub async fn cared_for_by(&self, organization: OrganizationId, id: UserId) -> Result<Vec<UserId>, Error> {
+        ask!(self, sqlite.cared_for_by(organization, id))
+    }
+
+    /// What was answered to a request, if it was, within the last [day](roster_directory::repeat::KEPT).
+    pub async fn answered(
+        &self,
+        organization: OrganizationId,
+        repeat: &Repeat,
+        now: Timestamp,
+    ) -> Result<Option<Answered>, Error> {
+        ask!(self, sqlite.answered(organization, repeat, now))
+    }
+
+    /// A number that is another one whenever users were altered, as far as this process knows: whoever keeps what was read
+    /// of a user reads it before and after, and drops it if it is not the same. [`Store::epoch`] brings it up to date.
+    pub fn altered(&self) -> i64 {
+        self.alterations().told()
+    }
+
+    /// Has whoever keeps users in memory hear who was altered. There can be one.
+    pub fn on_altered(&self, listener: impl Fn(Altered<'_>) + Send + Sync + 'static) {
+        self.alterations().listen(Box::new(listener));
+    }
+
+    fn alterations(&self) -> &Alterations {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.alterations(),
+            Engine::Postgres(postgres) => postgres.alterations(),
+        }
+    }
+
     /// One page of the organization's users. Exact and current: it includes every change committed before the call.
     pub async fn list(&self, organization: OrganizationId, mut query: Query) -> Result<Listing, Error> {
         let (page, follows) = (query.page, query.after.is_some());
@@ -343,14 +395,16 @@ impl Store {
             // Nobody counts what comes before it. So one more is asked for: if there is one, the list goes on.
             query.page.size += 1;
         }
-        let Selection { mut users, total } = match &self.engine {
+        let Selection { mut users, mut whole, mut turns, total } = match &self.engine {
             Engine::Sqlite(sqlite) => Sqlite::list(sqlite, organization, query).await?,
             Engine::Postgres(postgres) => postgres.list(organization, &query).await?,
         };
         let size = page.size as usize;
         let goes_on = if follows { users.len() > size } else { page.offset() + (users.len() as u64) < total };
         users.truncate(size);
-        Ok(Listing { users, total, goes_on })
+        whole.truncate(size);
+        turns.truncate(size);
+        Ok(Listing { users, whole, last_turn: turns.last().copied(), total, goes_on })
     }
 
     /// The payors a user is assigned to, by id.
@@ -468,7 +522,8 @@ impl Store {
         }
     }
 
-    /// Removes messages, `limit` at most, that were settled long ago. Says how many.
+    /// Removes messages, `limit` at most, that were settled long ago, and answers that are not given again. Says how many
+    /// messages.
     pub async fn forget(&self, now: Timestamp, limit: u32) -> Result<u64, Error> {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.forget(now, limit).await,
