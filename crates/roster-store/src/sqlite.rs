@@ -1,5 +1,6 @@
 //! The embedded engine: one writer that batches, readers that never wait for it.
 
+mod apply;
 mod asker;
 mod clock;
 pub(crate) mod copy;
@@ -17,6 +18,8 @@ mod readers;
 mod rows;
 mod schema;
 mod search;
+mod turns;
+mod users;
 mod writer;
 
 use std::{
@@ -27,18 +30,27 @@ use std::{
 };
 
 use roster_directory::{
-    Change, KeyId, Organization, OrganizationId, Payor, PayorId, Query, Timestamp, User, UserId, key::Key,
+    Change, KeyId, Organization, OrganizationId, Payor, PayorId, Query, Timestamp, User, UserId,
+    key::Key,
+    repeat::{self, Answered, Repeat},
+    user::Profile,
 };
 use rusqlite::{OptionalExtension, params};
 use tokio::time::Instant;
 
-use crate::{Epoch, Error, KeyRecord, Options, Remembered, Selection, fair::Fair, rows::user_columns};
+use crate::{
+    Epoch, Error, KeyRecord, Options, Remembered, Selection,
+    altered::Alterations,
+    fair::Fair,
+    records::user::{self, profile_columns},
+};
 use asker::Asker;
 use emails::Waiting;
 use freshness::Freshness;
 use index::Indexer;
 use log::Log;
 use place::OrganizationNumber;
+use profiles::Profiles;
 use readers::Readers;
 use writer::Writer;
 
@@ -55,6 +67,7 @@ pub(crate) struct Sqlite {
     writer: Writer,
     readers: Arc<Readers>,
     freshness: Arc<Freshness>,
+    alterations: Arc<Alterations>,
     path: PathBuf,
     /// The file of the write-ahead log.
     log: PathBuf,
@@ -71,8 +84,10 @@ impl Sqlite {
         connection.pragma_update(None, "journal_size_limit", options.wal_limit as i64)?;
 
         let emails = Arc::new(Waiting::default());
-        let readers = Arc::new(Readers::new(path.to_owned(), emails.clone()));
-        let freshness = Arc::new(Freshness::of(path));
+        let alterations = Arc::new(Alterations::default());
+        let profiles = Arc::new(Profiles::new(alterations.clone()));
+        let readers = Arc::new(Readers::new(path.to_owned(), emails.clone(), profiles.clone()));
+        let freshness = Arc::new(Freshness::of(path, alterations.clone(), profiles));
         let (wake, wakes) = std::sync::mpsc::channel();
         let log = Log::new(path, readers.clone(), options.wal_limit);
         let writer = Writer::start(connection, options, emails, freshness.clone(), log, wake.clone())?;
@@ -82,7 +97,7 @@ impl Sqlite {
         };
         let (log, heavy) = (log::beside(path), Fair::new(HEAVY_READS));
         let path = path.to_owned();
-        Ok(Self { indexer, writer, readers, freshness, path, log, numbers: RwLock::default(), heavy })
+        Ok(Self { indexer, writer, readers, freshness, alterations, path, log, numbers: RwLock::default(), heavy })
     }
 
     pub(crate) async fn commit(&self, change: Change) -> Result<Timestamp, Error> {
@@ -120,16 +135,54 @@ impl Sqlite {
 
     pub(crate) fn user(&self, organization: OrganizationId, id: UserId) -> Result<Option<User>, Error> {
         let Some(number) = self.number(organization)? else { return Ok(None) };
+        self.readers.with(|reader| reader.at_one_moment(|| users::read(reader.connection(), number, id)))
+    }
+
+    pub(crate) fn profile(&self, organization: OrganizationId, id: UserId) -> Result<Option<Profile>, Error> {
+        let Some(number) = self.number(organization)? else { return Ok(None) };
         self.readers.with(|reader| {
-            let sql =
-                concat!("select ", user_columns!(), ", created_at from users where organization = ?1 and id = ?2");
+            let sql = concat!("select ", profile_columns!(), " from users where organization = ?1 and id = ?2");
             let mut statement = reader.prepare(sql)?;
-            Ok(statement.query_row(params![number, id.as_str()], rows::user).optional()?)
+            Ok(statement.query_row(params![number, id.as_str()], |row| user::profile(row)).optional()?)
+        })
+    }
+
+    /// Users of whom this one is the caregiver, some of them.
+    pub(crate) fn cared_for_by(&self, organization: OrganizationId, id: UserId) -> Result<Vec<UserId>, Error> {
+        let Some(number) = self.number(organization)? else { return Ok(Vec::new()) };
+        self.readers.with(|reader| {
+            let sql = "select id from users where organization = ?1 and caregiver = ?2 limit 100";
+            reader.collect(sql, params![number, id.as_str()], |row| rows::parsed(row, 0, UserId::parse))
+        })
+    }
+
+    pub(crate) fn alterations(&self) -> &Alterations {
+        &self.alterations
+    }
+
+    pub(crate) fn answered(
+        &self,
+        organization: OrganizationId,
+        repeat: &Repeat,
+        now: Timestamp,
+    ) -> Result<Option<Answered>, Error> {
+        let Some(number) = self.number(organization)? else { return Ok(None) };
+        self.readers.with(|reader| {
+            let sql = "select request, status, headers, body from repeat \
+                       where organization = ?1 and by_key = ?2 and route = ?3 and key = ?4 and at > ?5";
+            let since = now.plus_millis(-repeat::KEPT).as_millis();
+            let params = params![number, repeat.by.as_str(), repeat.route, repeat.key.as_str(), since];
+            let row = |row: &rusqlite::Row<'_>| {
+                Ok(Answered { request: row.get(0)?, status: row.get(1)?, headers: row.get(2)?, body: row.get(3)? })
+            };
+            Ok(reader.prepare(sql)?.query_row(params, row).optional()?)
         })
     }
 
     pub(crate) async fn list(self: &Arc<Self>, organization: OrganizationId, query: Query) -> Result<Selection, Error> {
-        let Some(number) = self.number(organization)? else { return Ok(Selection { users: Vec::new(), total: 0 }) };
+        let Some(number) = self.number(organization)? else {
+            return Ok(Selection { users: Vec::new(), whole: Vec::new(), turns: Vec::new(), total: 0 });
+        };
         // What reads a page of rows at most is answered here; the rest leaves the runtime's threads alone.
         if let Some(listing) = self.readers.with(|reader| list::light(reader, number, &query))? {
             return Ok(listing);

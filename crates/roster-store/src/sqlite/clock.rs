@@ -100,11 +100,18 @@ fn repair_organization(
     transaction.execute(rotated, [now, first, last])?;
     let sql = "update users set created_at = ?3 where place between ?1 and ?2 and created_at > ?4";
     let users = transaction.execute(sql, [first, last, to, now])? as u64;
+    for sql in [
+        "update users set updated_at = ?3 where place between ?1 and ?2 and updated_at > ?4",
+        "update users set deactivated_at = ?3 where place between ?1 and ?2 and deactivated_at > ?4",
+    ] {
+        transaction.execute(sql, [first, last, to, now])?;
+    }
     let sql = "update audit set at = ?3 where place between ?1 and ?2 and at > ?4";
     let entries = transaction.execute(sql, [first, last, to, now])? as u64;
     for sql in [
         "update organization set latest_at = min(latest_at, ?2), created_at = min(created_at, ?3) where number = ?1",
         "update payor set created_at = ?2 where organization = ?1 and created_at > ?3",
+        "update repeat set at = ?2 where organization = ?1 and at > ?3",
         "update webhook set created_at = ?2 where organization = ?1 and created_at > ?3",
         "update sms_setting set created_at = ?2 where organization = ?1 and created_at > ?3",
         // A key that was made later than now lives as long as it was to live, from now on.

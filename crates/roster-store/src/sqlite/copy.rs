@@ -2,12 +2,15 @@
 
 use std::{collections::HashMap, path::Path, sync::Arc};
 
+use roster_directory::Timestamp;
 use rusqlite::{Connection, ToSql, TransactionBehavior, params, params_from_iter, types::ToSqlOutput, types::ValueRef};
 
-use super::{emails, place::OrganizationNumber, schema};
+use super::{emails, place::OrganizationNumber, schema, users};
 use crate::{
     Error,
-    copy::{Batch, Collector, Delivery, Feed, MARK, Mark, Row, Table, Value, copied_columns, copied_user_columns},
+    bucket::Bucket,
+    copy::{Batch, COUNTED, Collector, Delivery, Feed, MARK, Mark, Row, Table, Value, copied_columns},
+    records::user::user_columns,
 };
 
 /// What a transaction that writes everything keeps in memory before it goes to the log: the indexes of a million users.
@@ -53,7 +56,8 @@ pub(crate) fn write(path: &Path, mut delivery: Delivery) -> Result<(), Error> {
 
 fn mark_of(connection: &Connection) -> Result<Mark, Error> {
     Ok(connection.query_row(MARK, [], |row| {
-        let mut mark = Mark { epoch: row.get(12)?, delivered: row.get(13)?, ..Mark::default() };
+        let mut mark =
+            Mark { epoch: row.get(COUNTED.len())?, delivered: row.get(COUNTED.len() + 1)?, ..Mark::default() };
         for (nth, count) in mark.counts.iter_mut().enumerate() {
             *count = row.get(nth)?;
         }
@@ -79,11 +83,11 @@ fn read_all(connection: &Connection, feed: &Feed) -> Result<Mark, Error> {
     }
     let users = concat!(
         "select created_at, ",
-        copied_user_columns!(),
-        ", place from users where place between ?1 and ?2 order by place"
+        user_columns!(),
+        ", updated_at, place from users where place between ?1 and ?2 order by place"
     );
-    let audit = "select at, actor, action, target, fields, request \
-                 from audit where place between ?1 and ?2 order by place";
+    let audit =
+        concat!("select at, ", copied_columns!(audit), " from audit where place between ?1 and ?2 order by place");
     for sql in [(Table::User, users), (Table::Audit, audit)] {
         for (number, organization) in &organizations {
             let range = number.places();
@@ -139,6 +143,14 @@ fn read_all(connection: &Connection, feed: &Feed) -> Result<Mark, Error> {
     )?;
     let stops = concat!("select at, ", copied_columns!(sms_stop), " from sms_stop order by phone, reference");
     departure.rows((Table::SmsStop, stops), &"".into(), [])?;
+    let answers = concat!(
+        "select at, ",
+        copied_columns!(repeat),
+        " from repeat where organization = ?1 order by by_key, route, key"
+    );
+    for (number, organization) in &organizations {
+        departure.rows((Table::Repeat, answers), organization, params![number])?;
+    }
     if let Some(last) = departure.collector.finish(&mark)? {
         send(feed, last)?;
     }
@@ -306,6 +318,14 @@ impl Arrival<'_> {
                 &batch.rows,
             ),
             Table::SmsStop => self.stops(&batch.rows),
+            Table::Repeat => self.plain(
+                concat!(
+                    "insert into repeat (organization, at, ",
+                    copied_columns!(repeat),
+                    ") values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+                ),
+                &batch.rows,
+            ),
         }
     }
 
@@ -352,41 +372,36 @@ impl Arrival<'_> {
     }
 
     fn users(&mut self, rows: &[Row]) -> Result<(), Error> {
-        let mut insert = self.connection.prepare_cached(concat!(
-            "insert into users (place, organization, created_at, ",
-            copied_user_columns!(),
-            ") values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, \
-             ?22, ?23)"
-        ))?;
         let mut assign = self.connection.prepare_cached("insert into user_payor (place, payor) values (?1, ?2)")?;
-        let mut added: HashMap<(OrganizationNumber, i64), i64> = HashMap::new();
+        let mut added: HashMap<(OrganizationNumber, Bucket), i64> = HashMap::new();
         for row in rows {
             let tenant = tenant(&mut self.tenants, row)?;
             let place = tenant.number.place(tenant.users);
             tenant.users += 1;
             tenant.latest = tenant.latest.max(row.at);
-            let first: [&dyn ToSql; 3] = [&place, &tenant.number, &row.at];
-            insert.execute(params_from_iter(first.into_iter().chain(row.values.iter().map(|value| value as _))))?;
+            let (user, updated_at) = row.user()?;
+            users::insert(self.connection, tenant.number, place, &user, Timestamp::from_millis(row.at), updated_at)?;
             for payor in &row.payors {
                 assign.execute(params![place, payor])?;
             }
-            *added.entry((tenant.number, row.user_role()?)).or_default() += 1;
+            *added.entry((tenant.number, Bucket::of(&user))).or_default() += 1;
         }
         let mut count = self.connection.prepare_cached(
-            "insert into role_count (organization, role, users) values (?1, ?2, ?3) \
+            "insert into role_count (organization, bucket, users) values (?1, ?2, ?3) \
              on conflict do update set users = users + excluded.users",
         )?;
-        for ((number, role), users) in added {
-            count.execute(params![number, role, users])?;
+        for ((number, bucket), users) in added {
+            count.execute(params![number, bucket.number(), users])?;
         }
         Ok(())
     }
 
     fn audit(&mut self, rows: &[Row]) -> Result<(), Error> {
-        let mut insert = self.connection.prepare_cached(
-            "insert into audit (place, at, actor, action, target, fields, request) \
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?;
+        let mut insert = self.connection.prepare_cached(concat!(
+            "insert into audit (place, at, ",
+            copied_columns!(audit),
+            ") values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+        ))?;
         for row in rows {
             let tenant = tenant(&mut self.tenants, row)?;
             let place = tenant.number.place(tenant.audits);
@@ -411,4 +426,14 @@ impl Arrival<'_> {
 
 fn tenant<'a>(tenants: &'a mut HashMap<Arc<str>, Tenant>, row: &Row) -> Result<&'a mut Tenant, Error> {
     tenants.get_mut(&row.organization).ok_or(Error::NoOrganization)
+}
+
+/// All tables of a new file.
+#[cfg(test)]
+pub(crate) fn tables(path: &Path) -> Result<std::collections::BTreeSet<String>, Error> {
+    let mut connection = schema::open(path)?;
+    schema::migrate(&mut connection)?;
+    let sql = "select name from sqlite_master where type = 'table' and name not like 'sqlite%'";
+    let mut tables = connection.prepare(sql)?;
+    Ok(tables.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }

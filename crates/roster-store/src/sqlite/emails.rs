@@ -17,7 +17,7 @@ use std::{
 };
 
 use roster_directory::user::EmailKey;
-use rusqlite::{Connection, OptionalExtension, Row, functions::FunctionFlags, params};
+use rusqlite::{Connection, Row, functions::FunctionFlags, params};
 use sha2::{Digest, Sha256};
 
 use super::place::OrganizationNumber;
@@ -117,57 +117,37 @@ impl Waiting {
         Ok(())
     }
 
-    /// Where the user with this e-mail is, if there is one: as of this moment or later, outside any transaction.
-    pub(super) fn place_of(
+    /// Where users with this e-mail may be, each once: as of this moment or later, outside any transaction. Who is there
+    /// has the e-mail, had it, or has one of the same hash.
+    pub(super) fn places_of(
         &self,
         connection: &Connection,
         organization: OrganizationNumber,
         email: &EmailKey,
-    ) -> Result<Option<i64>, Error> {
+    ) -> Result<Vec<i64>, Error> {
         // First what waits and then the index: what is moved in between is found twice, and never not at all.
         self.read_on(connection)?;
-        self.find(connection, organization, email)
+        self.candidates(connection, organization, email)
     }
 
-    fn find(
+    fn candidates(
         &self,
         connection: &Connection,
         organization: OrganizationNumber,
         email: &EmailKey,
-    ) -> Result<Option<i64>, Error> {
+    ) -> Result<Vec<i64>, Error> {
         let hash = hash(organization, email.as_str());
-        let waiting: Vec<i64> =
+        let mut places: Vec<i64> =
             self.known().entries.range((hash, i64::MIN)..=(hash, i64::MAX)).map(|(_, place)| *place).collect();
-        for place in waiting {
-            if is_at(connection, organization, email, place)? {
-                return Ok(Some(place));
-            }
-        }
         let mut statement = connection.prepare_cached("select place from email_place where hash = ?1")?;
         let mut rows = statement.query([hash])?;
         while let Some(row) = rows.next()? {
-            let place = row.get(0)?;
-            if is_at(connection, organization, email, place)? {
-                return Ok(Some(place));
-            }
+            places.push(row.get(0)?);
         }
-        Ok(None)
+        places.sort_unstable();
+        places.dedup();
+        Ok(places)
     }
-}
-
-/// Whether the user at a place is the one with this e-mail.
-fn is_at(
-    connection: &Connection,
-    organization: OrganizationNumber,
-    email: &EmailKey,
-    place: i64,
-) -> Result<bool, Error> {
-    let sql = "select 1 from users where place = ?1 and organization = ?2 and email_key = ?3";
-    let found: Option<i64> = connection
-        .prepare_cached(sql)?
-        .query_row(params![place, organization, email.as_str()], |row| row.get(0))
-        .optional()?;
-    Ok(found.is_some())
 }
 
 /// What the writer does about e-mails, in and around its transactions.
@@ -182,6 +162,7 @@ pub(super) struct Emails {
 #[derive(Default)]
 struct Batch {
     added: Vec<Entry>,
+    erased: Vec<Entry>,
     /// The row of `email_recent` that was the newest, and its round.
     before: (i64, Round),
     /// The round that the next row says; `None` if there is none.
@@ -202,14 +183,22 @@ impl Emails {
         read
     }
 
-    /// Whether a user of the organization has this e-mail.
+    /// Whether an active user of the organization has this e-mail.
     pub(super) fn is_taken(
         &self,
         connection: &Connection,
         organization: OrganizationNumber,
         email: &EmailKey,
     ) -> Result<bool, Error> {
-        Ok(self.waiting.find(connection, organization, email)?.is_some())
+        let sql =
+            "select 1 from users where place = ?1 and organization = ?2 and email_key = ?3 and deactivated_at is null";
+        let mut is_theirs = connection.prepare_cached(sql)?;
+        for place in self.waiting.candidates(connection, organization, email)? {
+            if is_theirs.exists(params![place, organization, email.as_str()])? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The user at this place has this e-mail.
@@ -217,6 +206,42 @@ impl Emails {
         let entry = (hash(organization, email.as_str()), place);
         self.batch.added.push(entry);
         self.waiting.known().entries.insert(entry);
+    }
+
+    /// The user at this place is erased, and had this e-mail: its entry goes, wherever it is. Another process may have it
+    /// in memory and write it once more; without the user it finds nobody.
+    pub(super) fn erase(
+        &mut self,
+        connection: &Connection,
+        organization: OrganizationNumber,
+        email: &EmailKey,
+        place: i64,
+    ) -> Result<(), Error> {
+        let entry = (hash(organization, email.as_str()), place);
+        connection
+            .prepare_cached("delete from email_place where hash = ?1 and place = ?2")?
+            .execute([entry.0, place])?;
+        self.batch.added.retain(|added| *added != entry);
+        if self.waiting.known().entries.remove(&entry) {
+            self.batch.erased.push(entry);
+        }
+        let written = written_entry(&entry);
+        let mut rows = connection.prepare_cached("select number, entries from email_recent")?;
+        let mut rows = rows.query([])?;
+        while let Some(row) = rows.next()? {
+            let mut entries = row.get::<_, Vec<u8>>(1)?;
+            let (waiting, _) = entries.as_chunks_mut::<ENTRY_BYTES>();
+            let mut is_there = false;
+            for one in waiting.iter_mut().filter(|one| **one == written) {
+                *one = [0; ENTRY_BYTES]; // no organization has the number 0
+                is_there = true;
+            }
+            if is_there {
+                let sql = "update email_recent set entries = ?2 where number = ?1";
+                connection.prepare_cached(sql)?.execute(params![row.get::<_, i64>(0)?, entries])?;
+            }
+        }
+        Ok(())
     }
 
     /// To be called last in the transaction.
@@ -300,6 +325,7 @@ impl Emails {
         for entry in &batch.added {
             known.entries.remove(entry);
         }
+        known.entries.extend(&batch.erased);
         // The lock may have gone with it, and somebody may have read what another process added at these very places.
         (known.read_to, known.round) = batch.before;
     }

@@ -7,6 +7,8 @@
 //! answers never lag. Chunks that are finished are merged into blocks, eight at a time: a search asks for each trigram
 //! once a chunk or block, and that is most of its time where there are millions of users.
 
+mod follow;
+
 use std::{
     collections::{BTreeMap, HashMap},
     ops::Range,
@@ -25,10 +27,12 @@ use tokio::sync::oneshot;
 use super::{
     jobs::{BackgroundJobs, Work},
     place::OrganizationNumber,
-    ranks::{self, Counts},
+    ranks,
     readers::{Reader, Readers},
 };
 use crate::Error;
+use follow::Following;
+pub(super) use follow::{changed, note_change};
 
 /// Users a chunk has: reading as many rows one by one takes two milliseconds or so.
 pub(super) const CHUNK: i64 = 1 << 13;
@@ -50,6 +54,8 @@ const PATROL: Duration = Duration::from_secs(60);
 pub(super) enum Wake {
     /// The last ordinal of a chunk of this organization was handed out.
     Crossed(OrganizationNumber),
+    /// Users of this organization changed or were erased.
+    Altered(OrganizationNumber),
     /// Somebody wants to know when there is nothing left to do.
     Settle(oneshot::Sender<()>),
     /// The database is being closed.
@@ -58,15 +64,24 @@ pub(super) enum Wake {
 
 /// One step of keeping the index, small enough for a transaction.
 pub(super) enum Step {
-    /// How many users of each role a chunk has.
-    Count { number: OrganizationNumber, chunk: i64, counts: Counts },
+    /// Counts how many users of each bucket a chunk has.
+    Count { number: OrganizationNumber, chunk: i64 },
     /// Some of the postings of a chunk or block.
     Post {
         number: OrganizationNumber,
         key: Key,
         postings: Vec<Posting>,
-        /// Whether it is finished with them.
-        last: bool,
+        /// Of the last ones: how often finished pieces had changed when the first were read. It is finished with them, if
+        /// that is still true.
+        finish: Option<i64>,
+    },
+    /// Users of a finished piece contain some trigrams that they did not, and some no more.
+    Follow {
+        number: OrganizationNumber,
+        key: Key,
+        trigrams: Vec<Following>,
+        /// With the last ones: the users that are followed by then, and their changes.
+        followed: Vec<(i64, i64)>,
     },
     /// The postings of a chunk up to a trigram go: they are in its block's.
     Forget {
@@ -82,7 +97,7 @@ pub(super) enum Step {
 type Posting = (u32, Vec<u8>);
 
 /// Names a chunk by its number, or a block by one that is counted down from -1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key(i64);
 
 impl Key {
@@ -92,6 +107,11 @@ impl Key {
 
     fn of_chunk(chunk: i64) -> Self {
         Self(chunk)
+    }
+
+    /// The first ordinal of it.
+    fn start(self) -> i64 {
+        if self.0 < 0 { (-1 - self.0) * BLOCK } else { self.0 * CHUNK }
     }
 }
 
@@ -173,19 +193,26 @@ pub(super) fn take(connection: &Connection, step: &Step) -> Result<(), Error> {
         piece.optional()
     };
     match step {
-        Step::Count { number, chunk, counts } => ranks::keep(connection, *number, *chunk, counts)?,
-        Step::Post { number, key, postings, last } => {
+        Step::Count { number, chunk } => ranks::count(connection, *number, *chunk)?,
+        Step::Post { number, key, postings, finish } => {
             let sql = "insert into search_piece (organization, chunk) values (?1, ?2) on conflict do nothing";
             connection.prepare_cached(sql)?.execute(params![number, key.0])?;
             let Some((piece, false)) = named(number, key)? else { return Ok(()) };
-            let sql = "insert into search_posting (place, offsets) values (?1, ?2) on conflict do nothing";
+            let sql = "insert or replace into search_posting (place, offsets) values (?1, ?2)";
             let mut statement = connection.prepare_cached(sql)?;
             for (trigram, offsets) in postings {
                 statement.execute(params![piece.place(*trigram), offsets])?;
             }
-            if *last {
-                let sql = "update search_piece set finished = 1 where number = ?1";
-                connection.prepare_cached(sql)?.execute([piece.0])?;
+            if let Some(followed) = finish {
+                let sql = "update search_piece set finished = 1 where number = ?1 and exists \
+                           (select 1 from organization where number = ?2 and search_followed = ?3)";
+                connection.prepare_cached(sql)?.execute(params![piece.0, number, followed])?;
+            }
+        }
+        Step::Follow { number, key, trigrams, followed } => {
+            // Otherwise it is in a block by now; its users are found again.
+            if let Some((piece, true)) = named(number, key)? {
+                follow::take(connection, *number, piece, trigrams, followed)?;
             }
         }
         Step::Forget { number, key, upto, last } => {
@@ -253,6 +280,7 @@ impl IndexerThread {
         loop {
             match wakes.recv_timeout(PATROL) {
                 Ok(Wake::Crossed(number)) => Self::report(self.index(number)),
+                Ok(Wake::Altered(number)) => Self::report(self.follow_if_many(number)),
                 Ok(Wake::Settle(asker)) => {
                     Self::report(self.index_all());
                     let _ = asker.send(()); // whoever asked may have gone away
@@ -273,8 +301,13 @@ impl IndexerThread {
 
     fn index_all(&mut self) -> Result<(), Error> {
         let sql = "select number from organization where users >= ?1";
-        let numbers = self.readers.with(|reader| reader.collect(sql, [CHUNK], |row| row.get(0)))?;
-        numbers.into_iter().try_for_each(|number| self.index(number))
+        let numbers: Vec<OrganizationNumber> =
+            self.readers.with(|reader| reader.collect(sql, [CHUNK], |row| row.get(0)))?;
+        for number in numbers {
+            self.index(number)?;
+            self.follow(number, 1)?;
+        }
+        Ok(())
     }
 
     fn index(&mut self, number: OrganizationNumber) -> Result<(), Error> {
@@ -284,8 +317,7 @@ impl IndexerThread {
             Ok((full, ranks::counted(reader, number)?, finished(reader, number)?))
         })?;
         for chunk in counted..full {
-            let counts = self.readers.with_heavy(soon(), |reader| ranks::count(reader, number, chunk))?;
-            self.write(Step::Count { number, chunk, counts })?;
+            self.write(Step::Count { number, chunk })?;
         }
         for block in 0..=full / CHUNKS {
             let chunks: Vec<Key> = (block * CHUNKS..((block + 1) * CHUNKS).min(full)).map(Key::of_chunk).collect();
@@ -316,7 +348,11 @@ impl IndexerThread {
     fn index_chunk(&mut self, number: OrganizationNumber, key: Key) -> Result<(), Error> {
         // Sorted, they are the postings one after another.
         let occurrences = &mut self.occurrences;
-        self.readers.with_heavy(soon(), |reader| find_occurrences(reader, number, key.0, occurrences))?;
+        let followed = self.readers.with_heavy(soon(), |reader| {
+            let followed = followed(reader, number)?;
+            find_occurrences(reader, number, key.0, occurrences)?;
+            Ok(followed)
+        })?;
         occurrences.sort_unstable();
         occurrences.dedup();
         let postings: Vec<Posting> = occurrences
@@ -326,12 +362,13 @@ impl IndexerThread {
                 ((run[0] >> 16) as u32, offsets)
             })
             .collect();
-        self.post(number, key, postings, true)
+        self.post(number, key, postings, Some(followed))
     }
 
     /// Makes one block of finished chunks, some trigrams at a time.
     fn merge(&mut self, number: OrganizationNumber, key: Key, chunks: &[Postings]) -> Result<(), Error> {
         let mut next = 0;
+        let followed = self.readers.with(|reader| followed(reader, number))?;
         while next <= LAST_TRIGRAM {
             let upto = self.some_trigrams(chunks[0], next)?;
             let mut merged = BTreeMap::<u32, Vec<u8>>::new();
@@ -350,7 +387,8 @@ impl IndexerThread {
                 }
                 Ok(())
             })?;
-            self.post(number, key, merged.into_iter().collect(), upto == LAST_TRIGRAM)?;
+            let finish = (upto == LAST_TRIGRAM).then_some(followed);
+            self.post(number, key, merged.into_iter().collect(), finish)?;
             next = upto + 1;
         }
         Ok(())
@@ -377,7 +415,13 @@ impl IndexerThread {
     }
 
     /// Writes postings, slice by slice; the chunk or block is finished after them if they are its last.
-    fn post(&self, number: OrganizationNumber, key: Key, postings: Vec<Posting>, last: bool) -> Result<(), Error> {
+    fn post(
+        &self,
+        number: OrganizationNumber,
+        key: Key,
+        postings: Vec<Posting>,
+        finish: Option<i64>,
+    ) -> Result<(), Error> {
         let mut postings = postings.into_iter().peekable();
         loop {
             let mut bytes = 0;
@@ -388,7 +432,7 @@ impl IndexerThread {
                 slice.push(posting);
             }
             let is_over = postings.peek().is_none();
-            self.write(Step::Post { number, key, postings: slice, last: last && is_over })?;
+            self.write(Step::Post { number, key, postings: slice, finish: finish.filter(|_| is_over) })?;
             if is_over {
                 return Ok(());
             }
@@ -405,6 +449,19 @@ fn soon() -> Instant {
     Instant::now() + PATROL
 }
 
+/// How often finished pieces of the organization have changed.
+fn followed(reader: &Reader, number: OrganizationNumber) -> Result<i64, Error> {
+    let mut statement = reader.prepare("select search_followed from organization where number = ?1")?;
+    Ok(statement.query_row([number], |row| row.get(0))?)
+}
+
+/// Fills it from `first_name, last_name, email, phone`, from column `at` on.
+pub(super) fn fill(haystack: &mut Haystack, row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<()> {
+    let text = |column: usize| row.get_ref(at + column).and_then(|value| Ok(value.as_str_or_null()?));
+    haystack.fill(text(0)?.unwrap_or_default(), text(1)?.unwrap_or_default(), text(2)?, text(3)?);
+    Ok(())
+}
+
 fn find_occurrences(
     reader: &Reader,
     number: OrganizationNumber,
@@ -419,8 +476,7 @@ fn find_occurrences(
     occurrences.clear();
     while let Some(row) = rows.next()? {
         let offset = (row.get::<_, i64>(0)? - start) as u64;
-        let text = |column| row.get_ref(column).and_then(|value| Ok(value.as_str_or_null()?));
-        haystack.fill(text(1)?.unwrap_or_default(), text(2)?.unwrap_or_default(), text(3)?, text(4)?);
+        fill(&mut haystack, row, 1)?;
         occurrences.extend(trigrams(haystack.as_str()).map(|trigram| u64::from(trigram) << 16 | offset));
     }
     Ok(())
@@ -432,10 +488,10 @@ mod tests {
 
     #[test]
     fn trigrams_are_each_three_bytes_once() {
-        assert_eq!(trigrams_of("ab"), []);
+        assert!(trigrams_of("ab").is_empty());
         assert_eq!(trigrams_of("abc"), [0x61_62_63]);
         assert_eq!(trigrams_of("aaaa"), [0x61_61_61]);
-        assert_eq!(trigrams_of("é"), []);
+        assert!(trigrams_of("é").is_empty());
         assert_eq!(trigrams_of("éa"), [0xc3_a9_61]);
     }
 }

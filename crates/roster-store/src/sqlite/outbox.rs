@@ -3,6 +3,7 @@
 use roster_directory::{
     Message, MessageId, OrganizationId, Timestamp, UserId, Webhook, WebhookId, Write,
     outbox::{Attempt, Outcome},
+    repeat,
     sms::Consent,
 };
 use rusqlite::{Connection, OptionalExtension, params};
@@ -25,11 +26,10 @@ impl Sqlite {
         let Some(number) = self.number(organization)? else { return Err(Error::NoOrganization) };
         let Some(first) = place_after(number, after) else { return Ok(Vec::new()) };
         self.readers.with(|reader| {
-            let sql = "select a.place, a.at, a.action, a.target, u.role from audit a \
-                       left join users u on u.organization = ?1 and u.id = a.target \
-                       where a.place between ?2 and ?3 order by a.place limit ?4";
+            let sql = "select place, at, action, target, fields, role_before, role_after \
+                       from audit where place between ?1 and ?2 order by place limit ?3";
             let last = *number.places().end();
-            reader.collect(sql, params![number, first, last, limit], |row| {
+            reader.collect(sql, params![first, last, limit], |row| {
                 rows::event(row, |place| number.ordinal(place) as u64 + 1)
             })
         })
@@ -245,6 +245,10 @@ impl Sqlite {
                     connection.prepare_cached(sql)?.execute(params![organization, id])?;
                     connection.prepare_cached("delete from outbox where number = ?1")?.execute([number])?;
                 }
+                let sql = "delete from repeat where (organization, by_key, route, key) in (select organization, by_key, \
+                           route, key from repeat where at <= ?1 limit ?2)";
+                let answered = now.plus_millis(-repeat::KEPT).as_millis();
+                connection.prepare_cached(sql)?.execute(params![answered, limit])?;
                 Ok(due.len() as u64)
             })
             .await
@@ -430,18 +434,49 @@ pub(super) fn insert(
     Ok(())
 }
 
-/// Writes down that somebody may be sent text messages, under the organization's wording of now.
+/// Writes down whether somebody may be sent text messages, under the organization's wording of now. Said twice within a
+/// millisecond, the last counts.
 pub(super) fn record_consent(
     connection: &Connection,
     number: OrganizationNumber,
     user: UserId,
+    given: bool,
     at: Timestamp,
     (by, request): (&str, &str),
 ) -> Result<(), Error> {
     let sql = "insert into sms_consent (organization, user_id, at, given, said_by, wording, reference) \
-               values (?1, ?2, ?3, 1, ?4, \
-               coalesce((select max(version) from sms_setting where organization = ?1), 0), ?5)";
-    connection.prepare_cached(sql)?.execute(params![number, user.as_str(), at.as_millis(), by, request])?;
+               values (?1, ?2, ?3, ?4, ?5, \
+               coalesce((select max(version) from sms_setting where organization = ?1), 0), ?6) \
+               on conflict do update set given = excluded.given, said_by = excluded.said_by, \
+               wording = excluded.wording, reference = excluded.reference";
+    connection.prepare_cached(sql)?.execute(params![number, user.as_str(), at.as_millis(), given, by, request])?;
+    Ok(())
+}
+
+/// Drops what is owed to a user. What is being sent at this moment is not stopped any more.
+pub(super) fn drop_owed_to(
+    connection: &Connection,
+    number: OrganizationNumber,
+    user: UserId,
+    at: Timestamp,
+) -> Result<(), Error> {
+    let sql = "update outbox set state = 5, queue = ?3, due_at = ?4, claim = 0 \
+               where organization = ?1 and about = ?2 and webhook is null and state = 0";
+    let forgotten = at.plus_millis(REMEMBERED).as_millis();
+    connection.prepare_cached(sql)?.execute(params![number, user.as_str(), SETTLED, forgotten])?;
+    Ok(())
+}
+
+/// Removes every message to a user, and whether it agreed to get them.
+pub(super) fn erase_of(connection: &Connection, number: OrganizationNumber, user: UserId) -> Result<(), Error> {
+    for sql in [
+        "delete from attempt where organization = ?1 and message in \
+         (select id from outbox where organization = ?1 and about = ?2 and webhook is null)",
+        "delete from outbox where organization = ?1 and about = ?2 and webhook is null",
+        "delete from sms_consent where organization = ?1 and user_id = ?2",
+    ] {
+        connection.prepare_cached(sql)?.execute(params![number, user.as_str()])?;
+    }
     Ok(())
 }
 

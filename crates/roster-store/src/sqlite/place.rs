@@ -2,14 +2,14 @@
 
 use std::ops::RangeInclusive;
 
-use roster_directory::{OrganizationId, Role, RoleSet, UserId};
+use roster_directory::{OrganizationId, RoleSet, UserId};
 use rusqlite::{
     Connection, OptionalExtension, ToSql, params,
     types::{FromSql, FromSqlResult, ToSqlOutput, ValueRef},
 };
 
 use super::readers::Reader;
-use crate::Error;
+use crate::{Error, bucket::Bucket};
 
 /// Bits of a place that count within the organization: 68 thousand million users, and 134 million organizations.
 const ORDINAL_BITS: u32 = 36;
@@ -67,8 +67,9 @@ pub(super) fn of_user(reader: &Reader, number: OrganizationNumber, id: UserId) -
 
 /// The place of the user whom the page comes after. One who may not be seen is as unknown as one who never was.
 pub(super) fn of_cursor(reader: &Reader, number: OrganizationNumber, id: UserId, seen: RoleSet) -> Result<i64, Error> {
-    let mut statement = reader.prepare("select place, role from users where organization = ?1 and id = ?2")?;
+    let mut statement = reader.prepare("select place, bucket from users where organization = ?1 and id = ?2")?;
     let found = statement.query_row(params![number, id.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let seen = found.filter(|(_, role)| Role::from_number(*role).is_some_and(|role| seen.contains(role)));
+    let seen =
+        found.filter(|(_, bucket)| Bucket::from_number(*bucket).is_some_and(|bucket| seen.contains(bucket.role())));
     seen.map(|(place, _)| place).ok_or(Error::NoSuchCursor)
 }

@@ -69,13 +69,13 @@ impl Gate {
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf, emails: Arc<Waiting>) -> Self {
+    pub(super) fn new(path: PathBuf, emails: Arc<Waiting>, profiles: Arc<Profiles>) -> Self {
         Self {
             path,
             pool: Mutex::default(),
             changed: Condvar::new(),
             is_locked: AtomicBool::new(false),
-            profiles: Arc::default(),
+            profiles,
             emails,
         }
     }

@@ -1,20 +1,20 @@
 //! Rows, and the directory's types that they stand for.
 
 use roster_directory::{
-    KeyId, Message, MessageId, Organization, OrganizationId, Payor, PayorId, Role, Timestamp, User, Webhook, WebhookId,
-    audit::Action,
+    KeyId, Message, MessageId, Organization, OrganizationId, Payor, PayorId, Role, Timestamp, Webhook, WebhookId,
+    audit::{Action, Roles},
     key::{Key, KeyHash},
     organization::TimeZone,
     outbox::{self, Attempt, Content, Kind, Outcome},
     sms::{Consent, ConsentWording, Setting},
-    user::Profile,
 };
 use rusqlite::{Row, types::Type};
 
 use crate::{
     Remembered,
     outbox::{Backlog, BusyWebhook, Claimed, Event, Stop, StoredMessage, VersionedSetting},
-    rows::{StoredProfile, StoredUser, StoredWebhook},
+    records::Source,
+    rows::StoredWebhook,
 };
 
 /// Reads a stored text as the type it was checked as. What does not parse was not written by Roster.
@@ -144,15 +144,19 @@ pub(super) fn backlog(row: &Row<'_>) -> rusqlite::Result<Backlog> {
     Ok(Backlog { kind: parsed(row, 0, Kind::parse)?, owed: row.get::<_, i64>(1)? as u64, oldest: timestamp(row, 2)? })
 }
 
-/// An audit entry's `place, at, action, target`, and the role of a user it is about.
+/// An audit entry's `place, at, action, target, fields, role_before, role_after`.
 pub(super) fn event(row: &Row<'_>, number: impl FnOnce(i64) -> u64) -> rusqlite::Result<Event> {
-    let role = row.get::<_, Option<u8>>(4)?;
+    let role = |column| {
+        let role: Option<u8> = row.get(column)?;
+        role.map(|role| Role::from_number(role).ok_or_else(|| corrupt(column))).transpose()
+    };
     Ok(Event {
         number: number(row.get(0)?),
         at: timestamp(row, 1)?,
         action: parsed(row, 2, Action::parse)?,
         target: row.get(3)?,
-        role: role.map(|role| Role::from_number(role).ok_or_else(|| corrupt(4))).transpose()?,
+        fields: row.get(4)?,
+        roles: Roles { before: role(5)?, after: role(6)? },
     })
 }
 
@@ -203,43 +207,30 @@ pub(super) fn remembered(row: &Row<'_>) -> rusqlite::Result<Remembered> {
     })
 }
 
-/// A user's `profile_columns!`.
-fn stored_profile<'a>(row: &'a Row<'_>) -> rusqlite::Result<StoredProfile<'a>> {
-    let text = |column| row.get_ref(column).and_then(|value| Ok(value.as_str()?));
-    let text_if_set = |column| row.get_ref(column).and_then(|value| Ok(value.as_str_or_null()?));
-    Ok(StoredProfile {
-        id: text(0)?,
-        first_name: text(1)?,
-        last_name: text(2)?,
-        role: row.get(3)?,
-        sex: text_if_set(4)?,
-        caregiver: text_if_set(5)?,
-        birth_date: text_if_set(6)?,
-        address_line1: text_if_set(7)?,
-        address_line2: text_if_set(8)?,
-        city: text_if_set(9)?,
-        state: text_if_set(10)?,
-        postal_code: text_if_set(11)?,
-    })
-}
+impl Source for Row<'_> {
+    type Error = rusqlite::Error;
 
-/// A user's `profile_columns!`.
-pub(super) fn profile(row: &Row<'_>) -> rusqlite::Result<Profile> {
-    stored_profile(row)?.parse().ok_or_else(|| corrupt(0))
-}
+    fn text(&self, column: usize) -> rusqlite::Result<Option<&str>> {
+        Ok(self.get_ref(column)?.as_str_or_null()?)
+    }
 
-/// A user's `user_columns!`, and then its `created_at`.
-pub(super) fn user(row: &Row<'_>) -> rusqlite::Result<User> {
-    let text_if_set = |column| row.get_ref(column).and_then(|value| Ok(value.as_str_or_null()?));
-    let stored = StoredUser {
-        profile: stored_profile(row)?,
-        email: text_if_set(12)?,
-        phone: text_if_set(13)?,
-        npi: text_if_set(14)?,
-        sms: row.get(15)?,
-        recertify_at: row.get(16)?,
-        recertify_day: text_if_set(17)?,
-        created_at: row.get(18)?,
-    };
-    stored.parse().ok_or_else(|| corrupt(0))
+    fn number(&self, column: usize) -> rusqlite::Result<Option<i64>> {
+        self.get(column)
+    }
+
+    fn medium(&self, column: usize) -> rusqlite::Result<i32> {
+        self.get(column)
+    }
+
+    fn small(&self, column: usize) -> rusqlite::Result<i16> {
+        self.get(column)
+    }
+
+    fn flag(&self, column: usize) -> rusqlite::Result<bool> {
+        self.get(column)
+    }
+
+    fn corrupt(column: usize) -> rusqlite::Error {
+        corrupt(column)
+    }
 }

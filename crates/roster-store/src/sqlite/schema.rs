@@ -29,6 +29,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "0010_accepted.sql", sql: include_str!("../../migrations/sqlite/0010_accepted.sql") },
     Migration { name: "0011_country.sql", sql: include_str!("../../migrations/sqlite/0011_country.sql") },
     Migration { name: "0012_clock.sql", sql: include_str!("../../migrations/sqlite/0012_clock.sql") },
+    Migration { name: "0013_change.sql", sql: include_str!("../../migrations/sqlite/0013_change.sql") },
 ];
 
 /// The writer's connection: makes the file if there is none, readable by its owner only.
@@ -51,6 +52,8 @@ pub(super) fn open(path: &Path) -> Result<Connection, Error> {
     // KiB. Enough for the inner pages of ten million users. With four times as many, a tenth of a create on a small
     // database was SQLite going through all of them: it does after a commit that split an index's page.
     connection.pragma_update(None, "cache_size", -8 * 1024)?;
+    // What is erased is overwritten, and not only forgotten.
+    connection.pragma_update(None, "secure_delete", true)?;
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     connection.pragma_update(None, "synchronous", "full")?;
     let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;

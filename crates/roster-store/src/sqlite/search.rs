@@ -7,8 +7,8 @@
 use std::ops::Range;
 
 use roster_directory::{
-    Query, RoleSet, User,
-    query::Order,
+    Query, User,
+    query::{Order, SortKey},
     search::{Haystack, Term, Terms},
 };
 use rusqlite::Row;
@@ -17,8 +17,12 @@ use super::{
     index::{self, Piece, Postings},
     place::{self, OrganizationNumber},
     readers::Reader,
+    turns::Turn,
 };
-use crate::Error;
+use crate::{
+    Error,
+    bucket::{Bucket, Buckets},
+};
 
 /// So few candidates are sooner checked than narrowed further.
 const FEW: usize = 2;
@@ -27,6 +31,8 @@ const FEW: usize = 2;
 pub(super) struct Found {
     /// The places of the page, in order.
     pub(super) places: Vec<i64>,
+    /// Sorted by `updatedAt`, where each of them stands.
+    pub(super) turns: Vec<i64>,
     /// How many there are in all.
     pub(super) total: u64,
 }
@@ -47,22 +53,22 @@ pub(super) fn find(reader: &Reader, number: OrganizationNumber, query: &Query) -
 
     let mut hits = Hits {
         terms: &query.search,
-        roles: query.roles(),
+        buckets: Buckets::of(query),
         order: query.order,
-        after: match query.after {
-            Some(id) => Some(place::of_cursor(reader, number, id, query.visible)?),
-            None => None,
-        },
+        after: Turn::of_cursor(reader, number, query)?,
+        key: query.key,
+        all: Vec::new(),
         page: query.offset()..query.offset().saturating_add(u64::from(query.page.size)),
         passed: 0,
         haystack: Haystack::default(),
-        found: Found { places: Vec::new(), total: 0 },
+        found: Found { places: Vec::new(), turns: Vec::new(), total: 0 },
     };
     if narrowing.is_empty() {
         hits.read(reader, number.place(0)..number.place(ordinals))?;
-        return Ok(hits.found);
+        return Ok(hits.page());
     }
 
+    let changed = index::changed(reader, number)?;
     let mut pieces = index::pieces(reader, number, ordinals)?;
     if query.order == Order::NewestFirst {
         pieces.reverse();
@@ -85,6 +91,12 @@ pub(super) fn find(reader: &Reader, number: OrganizationNumber, query: &Query) -
             }
         }
         let mut candidates = candidates.unwrap_or_default();
+        let others = changed_in(&changed, &ordinals);
+        if !others.is_empty() {
+            candidates.extend(others.iter().map(|ordinal| (ordinal - ordinals.start) as u16));
+            candidates.sort_unstable();
+            candidates.dedup();
+        }
         if query.order == Order::NewestFirst {
             candidates.reverse();
         }
@@ -92,7 +104,14 @@ pub(super) fn find(reader: &Reader, number: OrganizationNumber, query: &Query) -
             hits.check_place(reader, start + i64::from(offset))?;
         }
     }
-    Ok(hits.found)
+    Ok(hits.page())
+}
+
+/// Those of some ascending ordinals that are in a range.
+fn changed_in<'a>(changed: &'a [i64], range: &Range<i64>) -> &'a [i64] {
+    let start = changed.partition_point(|ordinal| *ordinal < range.start);
+    let end = changed.partition_point(|ordinal| *ordinal < range.end);
+    &changed[start..end]
 }
 
 /// A term, and how the index can be asked for it.
@@ -157,10 +176,13 @@ fn intersection(mut some: Vec<u16>, others: &[u16]) -> Vec<u16> {
 /// Checks users one by one, counts the hits and keeps those of the page.
 struct Hits<'a> {
     terms: &'a Terms,
-    roles: RoleSet,
+    buckets: Buckets,
     order: Order,
-    /// The place after which the page comes.
-    after: Option<i64>,
+    /// After whom the page comes.
+    after: Option<Turn>,
+    key: SortKey,
+    /// Sorted by `updatedAt`, all hits, which come in creation order.
+    all: Vec<Turn>,
     /// Which of the hits after it.
     page: Range<u64>,
     /// How many of those there were so far.
@@ -172,33 +194,54 @@ struct Hits<'a> {
 /// The columns [`Hits::check`] reads, in its order.
 macro_rules! searched_columns {
     () => {
-        "place, role, id, first_name, last_name, email, phone"
+        "place, bucket, id, first_name, last_name, email, phone, coalesce(updated_at, created_at)"
     };
 }
 
 impl Hits<'_> {
     fn check(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
-        let role = roster_directory::Role::from_number(row.get(1)?);
-        if !role.is_some_and(|role| self.roles.contains(role)) {
+        let bucket = Bucket::from_number(row.get(1)?);
+        if !bucket.is_some_and(|bucket| self.buckets.contains(bucket)) {
             return Ok(());
         }
-        let text = |column| row.get_ref(column).and_then(|value| Ok(value.as_str_or_null()?));
-        self.haystack.fill(text(3)?.unwrap_or_default(), text(4)?.unwrap_or_default(), text(5)?, text(6)?);
-        if self.terms.all_in(&self.haystack, text(2)?.unwrap_or_default()) {
+        index::fill(&mut self.haystack, row, 3)?;
+        if self.terms.all_in(&self.haystack, row.get_ref(2)?.as_str()?) {
             self.found.total += 1;
             let place = row.get(0)?;
-            let comes_after = self.after.is_none_or(|after| match self.order {
-                Order::NewestFirst => place < after,
-                Order::OldestFirst => place > after,
-            });
-            if comes_after {
-                if self.page.contains(&self.passed) {
-                    self.found.places.push(place);
-                }
-                self.passed += 1;
+            match self.key {
+                SortKey::CreatedAt => self.pass(Turn { at: 0, place }),
+                SortKey::UpdatedAt => self.all.push(Turn { at: row.get(7)?, place }),
             }
         }
         Ok(())
+    }
+
+    /// The next hit in the order of the list.
+    fn pass(&mut self, turn: Turn) {
+        let comes_after = self.after.is_none_or(|after| match self.order {
+            Order::NewestFirst => turn < after,
+            Order::OldestFirst => turn > after,
+        });
+        if comes_after {
+            if self.page.contains(&self.passed) {
+                self.found.places.push(turn.place);
+                if self.key == SortKey::UpdatedAt {
+                    self.found.turns.push(turn.at);
+                }
+            }
+            self.passed += 1;
+        }
+    }
+
+    /// What was found, once everybody was checked.
+    fn page(mut self) -> Found {
+        let mut all = std::mem::take(&mut self.all);
+        all.sort_unstable();
+        if self.order == Order::NewestFirst {
+            all.reverse();
+        }
+        all.into_iter().for_each(|turn| self.pass(turn));
+        self.found
     }
 
     /// Checks one candidate.
@@ -246,8 +289,8 @@ mod tests {
     #[test]
     fn the_intersection_is_what_is_in_both() {
         assert_eq!(intersection(vec![1, 3, 5, 7], &[0, 3, 4, 7, 9]), [3, 7]);
-        assert_eq!(intersection(vec![1, 2], &[]), []);
-        assert_eq!(intersection(vec![], &[1]), []);
+        assert!(intersection(vec![1, 2], &[]).is_empty());
+        assert!(intersection(vec![], &[1]).is_empty());
         assert_eq!(intersection(vec![u16::MAX], &[0, u16::MAX]), [u16::MAX]);
     }
 }

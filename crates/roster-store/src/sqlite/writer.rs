@@ -11,22 +11,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use roster_directory::{
-    Change, OrganizationId, PayorId, Role, Timestamp, User, Write,
-    organization::{Country, TimeZone},
-    user::Line,
-};
-use rusqlite::{Connection, params};
+use roster_directory::{Change, OrganizationId, Timestamp};
+use rusqlite::Connection;
 use tokio::sync::mpsc;
 
 use super::{
+    apply::{self, Counters},
     emails::{Emails, Waiting},
-    freshness::Freshness,
+    freshness::{self, Freshness},
     index::{self, Wake},
     jobs::{BackgroundJobs, Job, Jobs, Outcome, Progress, Stage, Work},
     log::Log,
     outbox,
-    place::{self, OrganizationNumber},
+    place::OrganizationNumber,
 };
 use crate::{Error, Options};
 
@@ -222,8 +219,11 @@ impl WriterThread {
                     break;
                 }
             }
-            for tenant in touched.values() {
-                tenant.save(&self.connection)?;
+            for counters in touched.values() {
+                counters.save(&self.connection)?;
+            }
+            if touched.values().any(|counters| counters.altered) {
+                freshness::trim(&self.connection)?;
             }
             self.emails.save(&self.connection)?;
             self.execute("commit")?;
@@ -232,9 +232,10 @@ impl WriterThread {
         match written {
             Ok(touched) => {
                 self.emails.committed();
-                for tenant in touched.values().filter(|tenant| tenant.finished_a_chunk()) {
+                for counters in touched.values().filter(|counters| counters.finished_a_chunk() || counters.altered) {
                     // Without an indexer nobody listens, and nothing is missed.
-                    drop(self.wake.send(Wake::Crossed(tenant.number)));
+                    let (number, altered) = (counters.number, !counters.finished_a_chunk());
+                    drop(self.wake.send(if altered { Wake::Altered(number) } else { Wake::Crossed(number) }));
                 }
                 Ok(())
             }
@@ -258,7 +259,7 @@ impl WriterThread {
     }
 
     /// Does one job. The inner result is its answer, if the commit holds; the outer error sinks the batch.
-    fn apply(&mut self, work: &mut Work, touched: &mut HashMap<OrganizationId, Tenant>) -> Result<Outcome, Error> {
+    fn apply(&mut self, work: &mut Work, touched: &mut HashMap<OrganizationId, Counters>) -> Result<Outcome, Error> {
         let change = match work {
             Work::Change(change) => change,
             Work::Index(step) => {
@@ -270,30 +271,18 @@ impl WriterThread {
                 return Ok(Ok(Timestamp::from_millis(0)));
             }
         };
-        if let [Write::Organization(organization)] = change.writes.as_slice() {
-            let sql = "insert into organization (id, name, country, time_zone, created_at) values (?1, ?2, ?3, ?4, ?5)";
-            self.connection.prepare_cached(sql)?.execute(params![
-                organization.id.as_str(),
-                organization.name.as_str(),
-                organization.country.as_str(),
-                organization.time_zone.as_str(),
-                organization.created_at.as_millis()
-            ])?;
-        }
-        let tenant = match touched.entry(change.organization) {
+        apply::add_organization(&self.connection, change)?;
+        let counters = match touched.entry(change.organization) {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::hash_map::Entry::Vacant(entry) => {
-                let number = match self.numbers.get(&change.organization) {
-                    Some(number) => *number,
-                    None => match place::number_of(&self.connection, change.organization)? {
-                        Some(number) => number,
-                        None => return Ok(Err(Error::NoOrganization)),
-                    },
-                };
-                entry.insert(Tenant::load(&self.connection, number)?)
+                let number = self.numbers.get(&change.organization).copied();
+                match Counters::load(&self.connection, change.organization, number)? {
+                    Some(counters) => entry.insert(counters),
+                    None => return Ok(Err(Error::NoOrganization)),
+                }
             }
         };
-        tenant.apply(&self.connection, &mut self.emails, change)
+        counters.apply(&self.connection, &mut self.emails, change)
     }
 }
 
@@ -308,218 +297,4 @@ enum Sunk {
 fn drop_answered(error: Error) -> impl FnMut(Job) {
     let mut error = Some(error);
     move |job| job.answer(Err(error.take().unwrap_or(Error::Closed)))
-}
-
-/// What a batch keeps of one organization it writes for, so that its row is read and written once.
-struct Tenant {
-    number: OrganizationNumber,
-    users_before: i64,
-    users: i64,
-    audits: i64,
-    latest: Timestamp,
-    added: [i64; Role::ALL.len()],
-}
-
-impl Tenant {
-    fn load(connection: &Connection, number: OrganizationNumber) -> Result<Self, Error> {
-        let mut statement =
-            connection.prepare_cached("select users, audits, latest_at from organization where number = ?1")?;
-        Ok(statement.query_row([number], |row| {
-            Ok(Self {
-                number,
-                users_before: row.get(0)?,
-                users: row.get(0)?,
-                audits: row.get(1)?,
-                latest: Timestamp::from_millis(row.get(2)?),
-                added: [0; Role::ALL.len()],
-            })
-        })?)
-    }
-
-    fn save(&self, connection: &Connection) -> Result<(), Error> {
-        let sql = "update organization set users = ?2, audits = ?3, latest_at = ?4 where number = ?1";
-        connection.prepare_cached(sql)?.execute(params![
-            self.number,
-            self.users,
-            self.audits,
-            self.latest.as_millis()
-        ])?;
-        let sql = "insert into role_count (organization, role, users) values (?1, ?2, ?3) \
-                   on conflict do update set users = users + excluded.users";
-        for (role, added) in self.added.iter().enumerate().filter(|(_, added)| **added != 0) {
-            connection.prepare_cached(sql)?.execute(params![self.number, role as i64, added])?;
-        }
-        Ok(())
-    }
-
-    fn finished_a_chunk(&self) -> bool {
-        self.users_before / index::CHUNK < self.users / index::CHUNK
-    }
-
-    fn apply(&mut self, connection: &Connection, emails: &mut Emails, change: &Change) -> Result<Outcome, Error> {
-        // The order of an organization's changes and the order of their moments are one, whatever the clock does.
-        let at = change.audit.at.max(self.latest);
-        for (nth, write) in change.writes.iter().enumerate() {
-            match write {
-                Write::Organization(_) => {} // the caller's: the organization had no number yet
-                Write::OrganizationAltered(altered) => {
-                    let sql = "update organization set name = coalesce(?2, name), country = coalesce(?3, country), \
-                               time_zone = coalesce(?4, time_zone) where number = ?1";
-                    connection.prepare_cached(sql)?.execute(params![
-                        self.number,
-                        altered.name.as_ref().map(|name| name.as_str()),
-                        altered.country.as_ref().map(Country::as_str),
-                        altered.time_zone.as_ref().map(TimeZone::as_str)
-                    ])?;
-                }
-                Write::Payor(payor) => {
-                    let mut names = connection.prepare_cached("select name from payor where organization = ?1")?;
-                    let mut names = names.query([self.number])?;
-                    while let Some(row) = names.next()? {
-                        if payor.name.is_taken_by(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?) {
-                            return if nth == 0 { Ok(Err(Error::NameTaken)) } else { Err(Error::NameTaken) };
-                        }
-                    }
-                    let sql = "insert into payor (organization, id, name, created_at) values (?1, ?2, ?3, ?4)";
-                    connection.prepare_cached(sql)?.execute(params![
-                        self.number,
-                        payor.id.as_str(),
-                        payor.name.as_str(),
-                        payor.created_at.as_millis()
-                    ])?;
-                }
-                Write::Key(key) => {
-                    let sql = "insert into api_key (id, organization, role, name, hash, created_at, expires_at, \
-                               revoked_at) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-                    connection.prepare_cached(sql)?.execute(params![
-                        key.id.as_str(),
-                        self.number,
-                        key.role as u8,
-                        key.name.as_str(),
-                        key.hash.as_bytes(),
-                        key.created_at.as_millis(),
-                        key.expires_at.map(Timestamp::as_millis),
-                        key.revoked_at.map(Timestamp::as_millis)
-                    ])?;
-                }
-                Write::KeyExpires(id, end) => {
-                    let sql = "update api_key set expires_at = min(coalesce(expires_at, ?3), ?3) \
-                               where organization = ?1 and id = ?2";
-                    connection.prepare_cached(sql)?.execute(params![self.number, id.as_str(), end.as_millis()])?;
-                }
-                Write::KeyRevoked(id, end) => {
-                    let sql = "update api_key set revoked_at = coalesce(revoked_at, ?3) \
-                               where organization = ?1 and id = ?2";
-                    connection.prepare_cached(sql)?.execute(params![self.number, id.as_str(), end.as_millis()])?;
-                }
-                Write::User(user, payors) => match self.insert_user(connection, emails, user, payors, at)? {
-                    Inserted::Yes => {}
-                    Inserted::EmailTaken if nth == 0 => return Ok(Err(Error::EmailTaken)),
-                    // Something of this change is written already: undo it all.
-                    Inserted::EmailTaken => return Err(Error::EmailTaken),
-                },
-                Write::Webhook(_)
-                | Write::WebhookState(..)
-                | Write::WebhookSecret(..)
-                | Write::WebhookDeleted(..)
-                | Write::SmsSetting(_)
-                | Write::MessageRetried(..)
-                | Write::MessageDropped(..) => outbox::apply(connection, self.number, write, self.audits)?,
-            }
-        }
-        self.remember(connection, change, at)?;
-        Ok(Ok(at))
-    }
-
-    fn insert_user(
-        &mut self,
-        connection: &Connection,
-        emails: &mut Emails,
-        user: &User,
-        payors: &[PayorId],
-        at: Timestamp,
-    ) -> Result<Inserted, Error> {
-        let sql = "insert into users (place, organization, id, first_name, last_name, email, email_key, role, phone, \
-                   npi, npi_valid, sms, recertify_at, recertify_day, created_at, sex, caregiver, birth_date, \
-                   address_line1, address_line2, city, state, postal_code) \
-                   values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, \
-                   ?20, ?21, ?22, ?23)";
-        let email_key = user.email.as_ref().map(|email| email.key());
-        if let Some(key) = &email_key
-            && emails.is_taken(connection, self.number, key)?
-        {
-            return Ok(Inserted::EmailTaken);
-        }
-        let place = self.number.place(self.users);
-        let more = &user.demographics;
-        connection.prepare_cached(sql)?.execute(params![
-            place,
-            self.number,
-            user.id.as_str(),
-            user.first_name.as_str(),
-            user.last_name.as_str(),
-            user.email.as_ref().map(|email| email.as_str()),
-            email_key.as_ref().map(|key| key.as_str()),
-            user.role as u8,
-            user.phone.as_ref().map(|phone| phone.as_str()),
-            user.npi.as_ref().map(|npi| npi.as_str()),
-            user.npi.as_ref().map(|npi| npi.is_valid()),
-            user.should_send_sms,
-            user.recertification.map(|date| date.at().as_millis()),
-            user.recertification.map(|date| date.day().to_string()),
-            at.as_millis(),
-            more.sex.as_ref().map(Line::as_str),
-            more.caregiver.as_ref().map(|id| id.as_str()),
-            more.birth_date.map(|day| day.to_string()),
-            more.address_line1.as_ref().map(Line::as_str),
-            more.address_line2.as_ref().map(Line::as_str),
-            more.city.as_ref().map(Line::as_str),
-            more.state.as_ref().map(Line::as_str),
-            more.postal_code.as_ref().map(Line::as_str)
-        ])?;
-        if let Some(key) = &email_key {
-            emails.add(self.number, key, place);
-        }
-        for payor in payors {
-            let sql = "insert into user_payor (place, payor) values (?1, ?2) on conflict do nothing";
-            connection.prepare_cached(sql)?.execute(params![place, payor.as_str()])?;
-        }
-        self.users += 1;
-        self.added[user.role as usize] += 1;
-        Ok(Inserted::Yes)
-    }
-
-    fn remember(&mut self, connection: &Connection, change: &Change, at: Timestamp) -> Result<(), Error> {
-        let entry = &change.audit;
-        let sql = "insert into audit (place, at, actor, action, target, fields, request) \
-                   values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        connection.prepare_cached(sql)?.execute(params![
-            self.number.place(self.audits),
-            at.as_millis(),
-            entry.actor.as_str(),
-            entry.action.as_str(),
-            entry.target.as_str(),
-            entry.fields,
-            entry.request.as_str()
-        ])?;
-        self.audits += 1;
-        self.latest = at;
-        for message in &change.owed {
-            outbox::insert(connection, self.number, message, at)?;
-        }
-        for write in &change.writes {
-            if let Write::User(user, _) = write
-                && user.should_send_sms
-            {
-                let by = (entry.actor.as_str(), entry.request.as_str());
-                outbox::record_consent(connection, self.number, user.id, at, by)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-enum Inserted {
-    Yes,
-    EmailTaken,
 }

@@ -1,0 +1,378 @@
+//! What a change does to an organization's rows: first everything that may refuse it is asked, then all of it is written.
+
+use roster_directory::{
+    Change, OrganizationId, Timestamp, User, Write,
+    audit::Entry,
+    organization::{Country, TimeZone},
+    repeat::{self, Answer},
+    user::{Diff, EmailKey},
+};
+use rusqlite::{Connection, params};
+
+use super::{
+    emails::Emails,
+    index::{self, CHUNK},
+    outbox,
+    place::{self, OrganizationNumber},
+    ranks, users,
+};
+use crate::{
+    Error,
+    bucket::{BUCKETS, Bucket},
+};
+
+/// What a batch keeps of one organization it writes for, so that its row is read and written once.
+pub(super) struct Counters {
+    pub(super) number: OrganizationNumber,
+    users_before: i64,
+    /// Ordinals handed out to users.
+    users: i64,
+    audits: i64,
+    latest: Timestamp,
+    /// How many users more each bucket has.
+    added: [i64; BUCKETS],
+    /// Whether a user changed or was erased.
+    pub(super) altered: bool,
+}
+
+/// Adds an organization.
+pub(super) fn add_organization(connection: &Connection, change: &Change) -> Result<(), Error> {
+    if let [Write::Organization(organization)] = change.writes.as_slice() {
+        let sql = "insert into organization (id, name, country, time_zone, created_at) values (?1, ?2, ?3, ?4, ?5)";
+        connection.prepare_cached(sql)?.execute(params![
+            organization.id.as_str(),
+            organization.name.as_str(),
+            organization.country.as_str(),
+            organization.time_zone.as_str(),
+            organization.created_at.as_millis()
+        ])?;
+    }
+    Ok(())
+}
+
+impl Counters {
+    /// Of the organization of this id, whose number may be known.
+    pub(super) fn load(
+        connection: &Connection,
+        id: OrganizationId,
+        number: Option<OrganizationNumber>,
+    ) -> Result<Option<Self>, Error> {
+        let number = match number {
+            Some(number) => number,
+            None => match place::number_of(connection, id)? {
+                Some(number) => number,
+                None => return Ok(None),
+            },
+        };
+        let sql = "select users, audits, latest_at from organization where number = ?1";
+        let counters = connection.prepare_cached(sql)?.query_row([number], |row| {
+            Ok(Self {
+                number,
+                users_before: row.get(0)?,
+                users: row.get(0)?,
+                audits: row.get(1)?,
+                latest: Timestamp::from_millis(row.get(2)?),
+                added: [0; BUCKETS],
+                altered: false,
+            })
+        })?;
+        Ok(Some(counters))
+    }
+
+    pub(super) fn save(&self, connection: &Connection) -> Result<(), Error> {
+        let sql = "update organization set users = ?2, audits = ?3, latest_at = ?4 where number = ?1";
+        connection.prepare_cached(sql)?.execute(params![
+            self.number,
+            self.users,
+            self.audits,
+            self.latest.as_millis()
+        ])?;
+        let sql = "insert into role_count (organization, bucket, users) values (?1, ?2, ?3) \
+                   on conflict do update set users = users + excluded.users";
+        for (bucket, added) in self.added.iter().enumerate().filter(|(_, added)| **added != 0) {
+            connection.prepare_cached(sql)?.execute(params![self.number, bucket as i64, added])?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn finished_a_chunk(&self) -> bool {
+        self.users_before / CHUNK < self.users / CHUNK
+    }
+
+    /// Writes a change, and answers the moment it is recorded under. The inner error is a refusal, before anything was
+    /// written.
+    pub(super) fn apply(
+        &mut self,
+        connection: &Connection,
+        emails: &mut Emails,
+        change: &Change,
+    ) -> Result<Result<Timestamp, Error>, Error> {
+        // The order of an organization's changes and the order of their moments are one, whatever the clock does.
+        let at = change.audit.at.max(self.latest);
+        if let Some(answer) = &change.answer
+            && self.is_answered(connection, answer, at)?
+        {
+            return Ok(Err(Error::Answered));
+        }
+        for write in &change.writes {
+            if let Some(refusal) = self.refusal(connection, emails, write)? {
+                return Ok(Err(refusal));
+            }
+        }
+        for write in &change.writes {
+            match write {
+                Write::User(diff) => self.write_user(connection, emails, diff, &change.audit, at)?,
+                _ => self.write(connection, write)?,
+            }
+        }
+        self.remember(connection, &change.audit, at)?;
+        for message in &change.owed {
+            outbox::insert(connection, self.number, message, at)?;
+        }
+        if let Some(answer) = &change.answer {
+            self.keep_answer(connection, answer, at)?;
+        }
+        Ok(Ok(at))
+    }
+
+    /// Why something cannot be written, if it cannot.
+    fn refusal(&self, connection: &Connection, emails: &Emails, write: &Write) -> Result<Option<Error>, Error> {
+        match write {
+            Write::Payor(payor) => {
+                let mut names = connection.prepare_cached("select name from payor where organization = ?1")?;
+                let mut names = names.query([self.number])?;
+                while let Some(row) = names.next()? {
+                    if payor.name.is_taken_by(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?) {
+                        return Ok(Some(Error::NameTaken));
+                    }
+                }
+                Ok(None)
+            }
+            Write::User(diff) => self.refusal_of_user(connection, emails, diff),
+            _ => Ok(None),
+        }
+    }
+
+    fn refusal_of_user(&self, connection: &Connection, emails: &Emails, diff: &Diff) -> Result<Option<Error>, Error> {
+        let own = match diff.before() {
+            None => None,
+            Some(before) => match users::find(connection, self.number, before.id)? {
+                Some((place, version)) if version == before.version => Some(place),
+                _ => return Ok(Some(Error::Stale)),
+            },
+        };
+        let Some(after) = diff.after() else {
+            let sql = "select 1 from users where organization = ?1 and caregiver = ?2 limit 1";
+            let is_caregiver = connection.prepare_cached(sql)?.exists(params![self.number, diff.user().id.as_str()])?;
+            return Ok(is_caregiver.then_some(Error::Stale));
+        };
+        let new_email =
+            |user: &User| user.email.as_ref().filter(|_| user.deactivated.is_none()).map(|email| email.key());
+        if let Some(key) = new_email(after)
+            && diff.before().and_then(new_email).as_ref() != Some(&key)
+            && emails.is_taken(connection, self.number, &key)?
+        {
+            return Ok(Some(Error::EmailTaken));
+        }
+        if let Some(external_id) = after.external_id.as_ref().filter(|_| after.deactivated.is_none()) {
+            let sql = "select 1 from users where organization = ?1 and external_id = ?2 and deactivated_at is null \
+                       and place is not ?3";
+            let mut taken = connection.prepare_cached(sql)?;
+            if taken.exists(params![self.number, external_id.as_str(), own])? {
+                return Ok(Some(Error::ExternalIdTaken));
+            }
+        }
+        Ok(None)
+    }
+
+    fn write_user(
+        &mut self,
+        connection: &Connection,
+        emails: &mut Emails,
+        diff: &Diff,
+        entry: &Entry,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        let user = diff.user();
+        let place = match diff {
+            Diff::Created(user) => {
+                let place = self.number.place(self.users);
+                users::insert(connection, self.number, place, user, at, None)?;
+                users::assign(connection, place, &user.payors)?;
+                self.users += 1;
+                place
+            }
+            Diff::Changed { before, after } => {
+                let place = self.place_of(connection, before)?;
+                let mut after = after.clone();
+                after.recorded_at(at);
+                users::update(connection, place, before, &after)?;
+                place
+            }
+            Diff::Erased(before) => {
+                let place = self.place_of(connection, before)?;
+                users::delete(connection, place)?;
+                connection.prepare_cached("insert into erased (place) values (?1)")?.execute([place])?;
+                outbox::erase_of(connection, self.number, before.id)?;
+                connection.prepare_cached("delete from repeat where user_id = ?1")?.execute([before.id.as_str()])?;
+                place
+            }
+        };
+        self.follow(connection, emails, place, diff)?;
+        if diff.has_left() && diff.after().is_some() {
+            outbox::drop_owed_to(connection, self.number, user.id, at)?;
+        }
+        if let Some(given) = diff.consent() {
+            let by = (entry.actor.as_str(), entry.request.as_str());
+            outbox::record_consent(connection, self.number, user.id, given, at, by)?;
+        }
+        Ok(())
+    }
+
+    /// Everything that is kept beside the rows of users follows (before, after).
+    fn follow(&mut self, connection: &Connection, emails: &mut Emails, place: i64, diff: &Diff) -> Result<(), Error> {
+        let key = |user: Option<&User>| -> Option<EmailKey> { user?.email.as_ref().map(|email| email.key()) };
+        let (before, after) = (key(diff.before()), key(diff.after()));
+        if let Some(after) = &after
+            && before.as_ref() != Some(after)
+        {
+            emails.add(self.number, after, place);
+        }
+        if let (Diff::Erased(_), Some(before)) = (diff, &before) {
+            emails.erase(connection, self.number, before, place)?;
+        }
+        // Whoever is created lies beyond every chunk that is full.
+        let is_counted = diff.before().is_some() && ranks::is_counted(connection, self.number, place)?;
+        for (user, one) in [(diff.before(), -1), (diff.after(), 1)] {
+            if let Some(bucket) = user.map(Bucket::of) {
+                self.added[usize::from(bucket.number())] += one;
+                if is_counted {
+                    ranks::add(connection, self.number, place, bucket, one)?;
+                }
+            }
+        }
+        if diff.before().is_some() {
+            self.altered = true;
+            if diff.is_searched_otherwise() {
+                index::note_change(connection, place)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn place_of(&self, connection: &Connection, user: &User) -> Result<i64, Error> {
+        let found = users::find(connection, self.number, user.id)?;
+        // It was there when refusals were asked for, and nobody else writes.
+        found.map(|(place, _)| place).ok_or(Error::Stale)
+    }
+
+    fn write(&self, connection: &Connection, write: &Write) -> Result<(), Error> {
+        match write {
+            // An organization was added before it had a number; a user is written elsewhere.
+            Write::Organization(_) | Write::User(_) => {}
+            Write::OrganizationAltered(altered) => {
+                let sql = "update organization set name = coalesce(?2, name), country = coalesce(?3, country), \
+                           time_zone = coalesce(?4, time_zone) where number = ?1";
+                connection.prepare_cached(sql)?.execute(params![
+                    self.number,
+                    altered.name.as_ref().map(|name| name.as_str()),
+                    altered.country.as_ref().map(Country::as_str),
+                    altered.time_zone.as_ref().map(TimeZone::as_str)
+                ])?;
+            }
+            Write::Payor(payor) => {
+                let sql = "insert into payor (organization, id, name, created_at) values (?1, ?2, ?3, ?4)";
+                connection.prepare_cached(sql)?.execute(params![
+                    self.number,
+                    payor.id.as_str(),
+                    payor.name.as_str(),
+                    payor.created_at.as_millis()
+                ])?;
+            }
+            Write::Key(key) => {
+                let sql = "insert into api_key (id, organization, role, name, hash, created_at, expires_at, \
+                           revoked_at) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+                connection.prepare_cached(sql)?.execute(params![
+                    key.id.as_str(),
+                    self.number,
+                    key.role as u8,
+                    key.name.as_str(),
+                    key.hash.as_bytes(),
+                    key.created_at.as_millis(),
+                    key.expires_at.map(Timestamp::as_millis),
+                    key.revoked_at.map(Timestamp::as_millis)
+                ])?;
+            }
+            Write::KeyExpires(id, end) => {
+                let sql = "update api_key set expires_at = min(coalesce(expires_at, ?3), ?3) \
+                           where organization = ?1 and id = ?2";
+                connection.prepare_cached(sql)?.execute(params![self.number, id.as_str(), end.as_millis()])?;
+            }
+            Write::KeyRevoked(id, end) => {
+                let sql = "update api_key set revoked_at = coalesce(revoked_at, ?3) \
+                           where organization = ?1 and id = ?2";
+                connection.prepare_cached(sql)?.execute(params![self.number, id.as_str(), end.as_millis()])?;
+            }
+            Write::Webhook(_)
+            | Write::WebhookState(..)
+            | Write::WebhookSecret(..)
+            | Write::WebhookDeleted(..)
+            | Write::SmsSetting(_)
+            | Write::MessageRetried(..)
+            | Write::MessageDropped(..) => outbox::apply(connection, self.number, write, self.audits)?,
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, connection: &Connection, entry: &Entry, at: Timestamp) -> Result<(), Error> {
+        let sql = "insert into audit (place, at, actor, action, target, fields, request, role_before, role_after) \
+                   values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        connection.prepare_cached(sql)?.execute(params![
+            self.number.place(self.audits),
+            at.as_millis(),
+            entry.actor.as_str(),
+            entry.action.as_str(),
+            entry.target.as_str(),
+            entry.fields,
+            entry.request.as_str(),
+            entry.roles.before.map(|role| role as u8),
+            entry.roles.after.map(|role| role as u8)
+        ])?;
+        self.audits += 1;
+        self.latest = at;
+        Ok(())
+    }
+
+    /// Whether the request was answered before, and that is not too long ago.
+    fn is_answered(&self, connection: &Connection, answer: &Answer, at: Timestamp) -> Result<bool, Error> {
+        let sql =
+            "select 1 from repeat where organization = ?1 and by_key = ?2 and route = ?3 and key = ?4 and at > ?5";
+        let repeat = &answer.repeat;
+        Ok(connection.prepare_cached(sql)?.exists(params![
+            self.number,
+            repeat.by.as_str(),
+            repeat.route,
+            repeat.key.as_str(),
+            at.plus_millis(-repeat::KEPT).as_millis()
+        ])?)
+    }
+
+    fn keep_answer(&self, connection: &Connection, answer: &Answer, at: Timestamp) -> Result<(), Error> {
+        let sql = "insert or replace into repeat (organization, by_key, route, key, request, status, headers, body, \
+                   user_id, at) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        let repeat = &answer.repeat;
+        connection.prepare_cached(sql)?.execute(params![
+            self.number,
+            repeat.by.as_str(),
+            repeat.route,
+            repeat.key.as_str(),
+            repeat.body,
+            answer.status,
+            answer.headers,
+            (answer.write)(at),
+            answer.about.as_ref().map(|id| id.as_str()),
+            at.as_millis()
+        ])?;
+        Ok(())
+    }
+}
