@@ -2,6 +2,7 @@
 
 mod attempts;
 mod clock;
+mod columns;
 pub(crate) mod connect;
 mod connection;
 pub(crate) mod copy;
@@ -19,16 +20,24 @@ mod rows;
 mod schema;
 mod writer;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use deadpool_postgres::PoolError;
 use roster_directory::{
-    Change, KeyId, Organization, OrganizationId, Payor, PayorId, Query, Timestamp, User, UserId, key::Key,
+    Change, KeyId, Organization, OrganizationId, Payor, PayorId, Query, Timestamp, User, UserId,
+    key::Key,
+    repeat::{self, Answered, Repeat},
+    user::Profile,
 };
 use tokio::time::Instant;
 use tokio_postgres::Row;
 
-use crate::{Epoch, Error, KeyRecord, Options, Remembered, Selection, fair::Fair, rows::user_columns};
+use crate::{
+    Epoch, Error, KeyRecord, Options, Remembered, Selection,
+    altered::Alterations,
+    fair::Fair,
+    records::user::{self, profile_columns, user_columns},
+};
 use attempts::Attempts;
 use connect::Url;
 use connection::{Ask, Connection, Param};
@@ -51,7 +60,7 @@ const START_WAIT: Duration = Duration::from_secs(5);
 const ANALYZE_DEADLINE: Duration = Duration::from_secs(60);
 
 /// So that plans do not have to wait for autovacuum, where much was written at once.
-const ANALYZE: &str = "analyze users, user_payor, role_count, audit, outbox, attempt, sms_consent";
+const ANALYZE: &str = "analyze users, user_payor, role_count, audit, outbox, attempt, sms_consent, repeat";
 
 /// Rows that a page may leave out before reading it is heavy.
 const HEAVY_OFFSET: u64 = 10_000;
@@ -61,6 +70,7 @@ pub(crate) struct Postgres {
     lender: Lender,
     writer: Writer,
     freshness: Freshness,
+    alterations: Arc<Alterations>,
     /// Connections that heavy queries may hold, half of all: the other half is for what must be answered at once.
     heavy: Fair,
     /// See [`Options`].
@@ -83,9 +93,10 @@ impl Postgres {
             }
         }
         let writer = Writer::start(&lender, options)?;
-        let freshness = Freshness::start(lender.clone());
+        let alterations = Arc::new(Alterations::default());
+        let freshness = Freshness::start(lender.clone(), alterations.clone());
         let (heavy, horizon_wait) = (Fair::new(url.pool_size() / 2), options.horizon_wait);
-        Ok(Self { lender, writer, freshness, heavy, horizon_wait })
+        Ok(Self { lender, writer, freshness, alterations, heavy, horizon_wait })
     }
 
     pub(crate) async fn commit(&self, change: Change) -> Result<Timestamp, Error> {
@@ -110,8 +121,43 @@ impl Postgres {
     }
 
     pub(crate) async fn user(&self, organization: OrganizationId, id: UserId) -> Result<Option<User>, Error> {
-        let sql = concat!("select ", user_columns!(), ", place from users where organization = $1 and id = $2");
+        let sql = concat!(
+            "select ",
+            user_columns!(),
+            ", place, updated, array (select payor from user_payor where organization = $1 and user_id = $2) \
+             from users where organization = $1 and id = $2"
+        );
         Ok(self.query(sql, &[&organization.as_str(), &id.as_str()], rows::user).await?.pop())
+    }
+
+    pub(crate) async fn profile(&self, organization: OrganizationId, id: UserId) -> Result<Option<Profile>, Error> {
+        let sql = concat!("select ", profile_columns!(), " from users where organization = $1 and id = $2");
+        Ok(self.query(sql, &[&organization.as_str(), &id.as_str()], user::profile).await?.pop())
+    }
+
+    /// Users of whom this one is the caregiver, some of them.
+    pub(crate) async fn cared_for_by(&self, organization: OrganizationId, id: UserId) -> Result<Vec<UserId>, Error> {
+        let sql = "select id from users where organization = $1 and caregiver = $2 limit 100";
+        let id_of = |row: &Row| rows::parsed(row, 0, UserId::parse);
+        self.query(sql, &[&organization.as_str(), &id.as_str()], id_of).await
+    }
+
+    pub(crate) fn alterations(&self) -> &Alterations {
+        &self.alterations
+    }
+
+    pub(crate) async fn answered(
+        &self,
+        organization: OrganizationId,
+        repeat: &Repeat,
+        now: Timestamp,
+    ) -> Result<Option<Answered>, Error> {
+        let sql = "select request, status, headers, body from repeat \
+                   where organization = $1 and by_key = $2 and route = $3 and key = $4 and at > $5";
+        let since = now.plus_millis(-repeat::KEPT).as_millis();
+        let params: [&dyn Param; 5] =
+            [&organization.as_str(), &repeat.by.as_str(), &&*repeat.route, &repeat.key.as_str(), &since];
+        Ok(self.query(sql, &params, rows::answered).await?.pop())
     }
 
     pub(crate) async fn list(&self, organization: OrganizationId, query: &Query) -> Result<Selection, Error> {

@@ -80,6 +80,9 @@ impl Attempts {
         match error {
             // So it is whatever became of the others.
             error @ (Error::EmailTaken
+            | Error::ExternalIdTaken
+            | Error::Stale
+            | Error::Answered
             | Error::NameTaken
             | Error::NoOrganization
             | Error::NoSuchCursor

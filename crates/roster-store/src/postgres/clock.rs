@@ -146,20 +146,27 @@ async fn repair_organization(
     // What had one place, as a user and its audit entry, has one again.
     let sql = "with moved as (select place, $3::bigint + row_number() over (order by place) as new from (\
                    select place from users where organization = $1 and place >= $2 union \
+                   select updated from users where organization = $1 and updated >= $2 union \
                    select place from audit where organization = $1 and place >= $2 union \
                    select place from outbox where organization = $1 and place >= $2) as places), \
-               users_moved as (update users u set place = moved.new from moved \
-                   where u.organization = $1 and u.place = moved.place returning 1), \
+               users_moved as (update users u set place = coalesce(created.new, u.place), \
+                   updated = coalesce(changed.new, u.updated) from users was \
+                   left join moved created on created.place = was.place \
+                   left join moved changed on changed.place = was.updated \
+                   where was.organization = $1 and (was.place >= $2 or was.updated >= $2) \
+                   and u.organization = $1 and u.id = was.id returning created.place), \
                entries_moved as (update audit a set place = moved.new from moved \
                    where a.organization = $1 and a.place = moved.place returning 1), \
                messages_moved as (update outbox m set place = moved.new, \
                    due_at = greatest($4, m.due_at - m.place / 1048576 + moved.new / 1048576) from moved \
                    where m.organization = $1 and m.place = moved.place returning 1) \
-               select (select count(*) from users_moved), (select count(*) from entries_moved), \
+               select (select count(place) from users_moved), (select count(*) from entries_moved), \
                    (select count(*) from moved), (select count(*) from messages_moved)";
     let moved = transaction.query_one(sql, &[&id, &first, &last, &now]).await?;
     let (users, entries, places): (i64, i64, i64) = (moved.get(0), moved.get(1), moved.get(2));
     for sql in [
+        "update users set deactivated_at = $2 where organization = $1 and deactivated_at > $3",
+        "update repeat set at = $2 where organization = $1 and at > $3",
         "update payor set created_at = $2 where organization = $1 and created_at > $3",
         "update webhook set created_at = $2 where organization = $1 and created_at > $3",
         "update sms_setting set created_at = $2 where organization = $1 and created_at > $3",

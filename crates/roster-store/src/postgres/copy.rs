@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use roster_directory::search::Haystack;
+use roster_directory::{Timestamp, User, search::Haystack};
 use tokio_postgres::Row as Stored;
 
 use super::{
     ANALYZE,
+    columns::{self, ACTIVE_KEY, Columns, FORMER_KEY},
     connect::Url,
     connection::{Ask, Param, Transaction},
     errors,
@@ -15,11 +16,13 @@ use super::{
 };
 use crate::{
     Error,
-    copy::{
-        BATCH, Batch, Collector, Delivery, Feed, Kind, MARK, Mark, Row, Table, Value, copied_columns,
-        copied_user_columns,
-    },
+    bucket::Bucket,
+    copy::{BATCH, Batch, COUNTED, Collector, Delivery, Feed, Kind, MARK, Mark, Row, Table, Value, copied_columns},
     error::chain,
+    records::{
+        Sink,
+        user::{WRITTEN, put, user_columns},
+    },
 };
 
 /// A parameter of a statement, column by column.
@@ -70,7 +73,11 @@ pub(crate) async fn write(url: &Url, mut delivery: Delivery) -> Result<(), Error
 
 async fn mark_of(transaction: &Transaction<'_>) -> Result<Mark, Error> {
     let row = transaction.query_one(MARK, &[]).await.map_err(errors::of)?;
-    Ok(Mark { counts: std::array::from_fn(|nth| row.get(nth)), epoch: row.get(12), delivered: row.get(13) })
+    Ok(Mark {
+        counts: std::array::from_fn(|nth| row.get(nth)),
+        epoch: row.get(COUNTED.len()),
+        delivered: row.get(COUNTED.len() + 1),
+    })
 }
 
 async fn read_all(transaction: &Transaction<'_>, feed: &Feed) -> Result<Mark, Error> {
@@ -131,6 +138,15 @@ async fn read_all(transaction: &Transaction<'_>, feed: &Feed) -> Result<Mark, Er
         ", '' from sms_stop order by convert_to(phone, 'UTF8'), convert_to(reference, 'UTF8')"
     );
     departure.sorted(Table::SmsStop, stops, &[], None).await?;
+    let answers = concat!(
+        "select at, ",
+        copied_columns!(repeat),
+        ", organization from repeat where organization = $1 \
+         order by convert_to(by_key, 'UTF8'), convert_to(route, 'UTF8'), convert_to(key, 'UTF8')"
+    );
+    for organization in &organizations {
+        departure.sorted(Table::Repeat, answers, &[&&**organization], None).await?;
+    }
     if let Some(last) = departure.collector.finish(&mark)? {
         send(feed, last).await?;
     }
@@ -186,8 +202,8 @@ impl Departure<'_> {
     async fn users(&mut self, organization: &Arc<str>) -> Result<(), Error> {
         let sql = concat!(
             "select place, ",
-            copied_user_columns!(),
-            " from users where organization = $1 and (place, id) > ($2, $3) order by place, id limit $4"
+            user_columns!(),
+            ", updated >> 20 from users where organization = $1 and (place, id) > ($2, $3) order by place, id limit $4"
         );
         let (mut place, mut id) = (i64::MIN, String::new());
         loop {
@@ -220,8 +236,11 @@ impl Departure<'_> {
 
     /// Audit entries by their number in the feed, and behind them those that have none yet.
     async fn audit(&mut self, organization: &Arc<str>) -> Result<(), Error> {
-        let sql = "select place, actor, action, target, fields, request, organization from audit \
-                   where organization = $1 order by number, place, lane";
+        let sql = concat!(
+            "select place, ",
+            copied_columns!(audit),
+            ", organization from audit where organization = $1 order by number, place, lane"
+        );
         self.sorted(Table::Audit, sql, &[&&**organization], Some(moment)).await
     }
 
@@ -341,18 +360,38 @@ impl Arrival<'_> {
             Table::SmsSetting => self.insert(ADD_SETTINGS, vec![Box::new(organization), Box::new(at())], batch).await,
             Table::SmsConsent => self.insert(ADD_CONSENTS, vec![Box::new(organization), Box::new(at())], batch).await,
             Table::SmsStop => self.insert(ADD_STOPS, vec![Box::new(at())], batch).await,
+            Table::Repeat => self.insert(ADD_ANSWERS, vec![Box::new(organization), Box::new(at())], batch).await,
             Table::Outbox => {
                 let place = self.places_of(batch)?;
                 self.insert(ADD_MESSAGES, vec![Box::new(organization), Box::new(place)], batch).await
             }
             Table::User => {
                 let place = self.places_of(batch)?;
-                let (search, phone_digits) = searched(rows);
-                let first: Vec<Column<'_>> =
-                    vec![Box::new(organization), Box::new(place), Box::new(search), Box::new(phone_digits)];
-                self.insert(ADD_USERS, first, batch).await?;
+                let users = rows.iter().map(Row::user).collect::<Result<Vec<_>, _>>()?;
+                let mut columns = Columns::of(&USERS, &WRITTEN);
+                let mut haystack = Haystack::default();
+                for ((organization, place), (user, updated_at)) in organization.into_iter().zip(place).zip(&users) {
+                    haystack.fill_from(user);
+                    columns.begin_row();
+                    columns.text(Some(organization));
+                    columns.number(Some(place));
+                    columns.number(updated_at.map(|at| place::first_of(at.as_millis())));
+                    columns.made(Some(haystack.as_str().to_owned()));
+                    columns.made(Some(user.phone.iter().flat_map(|phone| phone.digits()).collect()));
+                    put(user, &mut columns);
+                }
+                let others = WRITTEN.iter().filter(|column| **column != "email_key").copied();
+                let others = others.collect::<Vec<_>>().join(", ");
+                let sql = format!(
+                    "insert into users (organization, place, updated, search, phone_digits, email_key, former_email_key, \
+                     {others}) select organization, place, updated, search, phone_digits, {ACTIVE_KEY}, {FORMER_KEY}, \
+                     {others} from {}",
+                    columns.table("i", 0)
+                );
+                let params: Vec<&dyn Param> = columns.params().collect();
+                self.transaction.execute(&sql, &params).await.map_err(errors::of)?;
                 self.assign(rows).await?;
-                self.count(rows).await
+                self.count(rows, &users).await
             }
         }
     }
@@ -399,29 +438,26 @@ impl Arrival<'_> {
         self.execute(ASSIGN_PAYORS, &[Box::new(organization), Box::new(user), Box::new(payor)]).await
     }
 
-    async fn count(&self, rows: &[Row]) -> Result<(), Error> {
-        let mut added: BTreeMap<(&str, i64), i64> = BTreeMap::new();
-        for row in rows {
-            *added.entry((&row.organization, row.user_role()?)).or_default() += 1;
+    async fn count(&self, rows: &[Row], users: &[(User, Option<Timestamp>)]) -> Result<(), Error> {
+        let mut added: BTreeMap<(&str, Bucket), i64> = BTreeMap::new();
+        for (row, (user, _)) in rows.iter().zip(users) {
+            *added.entry((&row.organization, Bucket::of(user))).or_default() += 1;
         }
         let organization: Vec<&str> = added.keys().map(|(organization, _)| *organization).collect();
-        let role: Vec<i16> = added.keys().map(|(_, role)| *role as i16).collect();
+        let bucket: Vec<i16> = added.keys().map(|(_, bucket)| i16::from(bucket.number())).collect();
         let users: Vec<i64> = added.values().copied().collect();
-        self.execute(COUNT_ROLES, &[Box::new(organization), Box::new(role), Box::new(users)]).await
+        self.execute(COUNT_USERS, &[Box::new(organization), Box::new(bucket), Box::new(users)]).await
     }
 }
 
-/// What users are found by, which SQLite does not keep: the folded text, and the digits of the phone.
-fn searched(rows: &[Row]) -> (Vec<String>, Vec<String>) {
-    let mut haystack = Haystack::default();
-    let found_by = |row: &Row| {
-        let [first, last, email, phone] = row.searched();
-        haystack.fill(first.unwrap_or_default(), last.unwrap_or_default(), email, phone);
-        let digits = phone.unwrap_or_default().chars().filter(char::is_ascii_digit).collect();
-        (haystack.as_str().to_owned(), digits)
-    };
-    rows.iter().map(found_by).unzip()
-}
+/// What stands before a user's columns where it is added.
+const USERS: [(&str, columns::Kind); 5] = [
+    ("organization", columns::Kind::Text),
+    ("place", columns::Kind::Number),
+    ("updated", columns::Kind::Number),
+    ("search", columns::Kind::Made),
+    ("phone_digits", columns::Kind::Made),
+];
 
 fn column(rows: &[Row], nth: usize, kind: Kind) -> Column<'_> {
     let values = rows.iter().map(|row| &row.values[nth]);
@@ -449,28 +485,32 @@ select * from unnest($1::text[], $2::bigint[], $3::text[], $4::smallint[], $5::t
 const ADD_PAYORS: &str = "insert into payor (organization, created_at, id, name) \
     select * from unnest($1::text[], $2::bigint[], $3::text[], $4::text[])";
 
-const ADD_USERS: &str = concat!(
-    "insert into users (organization, place, search, phone_digits, ",
-    copied_user_columns!(),
-    ") select * from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], \
-     $8::text[], $9::text[], $10::smallint[], $11::text[], $12::text[], $13::boolean[], $14::boolean[], \
-     $15::bigint[], $16::text[], $17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[], \
-     $23::text[], $24::text[])"
-);
-
 const ASSIGN_PAYORS: &str = "insert into user_payor (organization, user_id, payor) \
     select * from unnest($1::text[], $2::text[], $3::text[])";
 
 /// In lane 0, in which a process may count too, later.
-const COUNT_ROLES: &str = "insert into role_count (organization, role, lane, users) \
-    select organization, role, 0, users from unnest($1::text[], $2::smallint[], $3::bigint[]) \
-    as t (organization, role, users) \
-    on conflict (organization, role, lane) do update set users = role_count.users + excluded.users";
+const COUNT_USERS: &str = "insert into role_count (organization, bucket, lane, users) \
+    select organization, bucket, 0, users from unnest($1::text[], $2::smallint[], $3::bigint[]) \
+    as t (organization, bucket, users) \
+    on conflict (organization, bucket, lane) do update set users = role_count.users + excluded.users";
 
-const ADD_AUDIT: &str = "insert into audit (organization, place, lane, number, actor, action, target, fields, request) \
-    select organization, place, cast(number % 2147483647 as integer), number, actor, action, target, fields, request \
-    from unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[]) \
-    as t (organization, place, number, actor, action, target, fields, request)";
+const ADD_AUDIT: &str = concat!(
+    "insert into audit (organization, place, lane, number, ",
+    copied_columns!(audit),
+    ") select organization, place, cast(number % 2147483647 as integer), number, ",
+    copied_columns!(audit),
+    " from unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], \
+     $9::smallint[], $10::smallint[]) as t (organization, place, number, ",
+    copied_columns!(audit),
+    ")"
+);
+
+const ADD_ANSWERS: &str = concat!(
+    "insert into repeat (organization, at, ",
+    copied_columns!(repeat),
+    ") select * from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::smallint[], \
+     $8::text[], $9::bytea[], $10::text[])"
+);
 
 const ADD_MESSAGES: &str = concat!(
     "insert into outbox (organization, place, ",
@@ -510,3 +550,23 @@ const ADD_STOPS: &str = concat!(
     copied_columns!(sms_stop),
     ") select * from unnest($1::bigint[], $2::text[], $3::text[], $4::boolean[], $5::text[])"
 );
+
+/// All tables that the migrations leave behind.
+#[cfg(test)]
+pub(crate) fn tables() -> std::collections::BTreeSet<String> {
+    let mut tables = std::collections::BTreeSet::from(["schema_migration".to_owned()]);
+    for sql in schema::statements() {
+        let words: Vec<&str> =
+            sql.lines().filter(|line| !line.starts_with("--")).flat_map(str::split_whitespace).collect();
+        match words.as_slice() {
+            ["create", "table", name, ..] => drop(tables.insert((*name).to_owned())),
+            ["drop", "table", name, ..] => drop(tables.remove(*name)),
+            ["alter", "table", name, "rename", "to", other] => {
+                tables.remove(*name);
+                tables.insert((*other).to_owned());
+            }
+            _ => {}
+        }
+    }
+    tables
+}

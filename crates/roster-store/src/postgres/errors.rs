@@ -60,6 +60,12 @@ pub(super) fn of(error: tokio_postgres::Error) -> Error {
     if is_pooled(error) {
         return Error::Pooled;
     }
+    match error.as_db_error().filter(|_| is_there_already(error)).and_then(|error| error.constraint()) {
+        Some("users_by_email") => return Error::EmailTaken,
+        Some("users_by_external_id") => return Error::ExternalIdTaken,
+        Some("repeat_once") => return Error::Answered,
+        _ => {}
+    }
     let said = Box::new(Said::of(error));
     if lost(error) {
         return Error::Away(said);

@@ -55,9 +55,8 @@ impl Postgres {
     /// what somebody else numbered in between would be missing from both.
     async fn numbered(&self, organization: OrganizationId, after: i64, limit: u32) -> Result<Numbered, Error> {
         let sql = "with page as ( \
-                       select a.number, a.place, a.action, a.target, u.role from audit a \
-                       left join users u on u.organization = a.organization and u.id = a.target \
-                       where a.organization = $1 and a.number > $2 order by a.number limit (select $3::bigint) \
+                       select a.number, a.place, a.action, a.target, a.fields, a.role_before, a.role_after \
+                       from audit a where a.organization = $1 and a.number > $2 order by a.number limit (select $3::bigint) \
                    ), more as ( \
                        select exists (select 1 from audit where organization = $1 and number is null) \
                    ) select page.*, more.* from more left join page on true order by page.number";
@@ -96,7 +95,7 @@ impl Postgres {
 }
 
 /// The column after [`rows::event`]'s.
-const UNNUMBERED: usize = 5;
+const UNNUMBERED: usize = 7;
 
 /// A piece of the feed.
 struct Numbered {

@@ -5,6 +5,7 @@
 use roster_directory::{
     Message, MessageId, OrganizationId, Timestamp, UserId, WebhookId, Write,
     outbox::{Attempt, Outcome},
+    repeat,
     sms::Consent,
 };
 use tokio::time::Instant;
@@ -51,6 +52,9 @@ macro_rules! written {
     }};
 }
 pub(super) use written;
+
+/// Milliseconds that it is known who was altered.
+const TOLD: i64 = 10 * 60 * 1_000;
 
 const HOUR: i64 = 60 * 60 * 1_000;
 
@@ -237,8 +241,26 @@ impl Postgres {
                        delete from attempt using forgotten \
                        where attempt.organization = forgotten.organization and attempt.message = forgotten.id \
                    ) select count(*) from forgotten";
-        let (now, limit) = (now.as_millis(), i64::from(limit));
-        written!(self, |client, _| Ok(client.query_one(sql, &[&now, &limit]).await?.get::<_, i64>(0) as u64))
+        let old_answers = "delete from repeat r using ( \
+                               select organization, by_key, route, key from repeat where at <= $1 order by at limit $2 \
+                           ) old where r.organization = old.organization and r.by_key = old.by_key \
+                           and r.route = old.route and r.key = old.key and r.at <= $1";
+        // Who was altered is known to everybody by then, or they look at all again.
+        let told = "with gone as ( \
+                        delete from altered a using (select lane, number, user_id from altered where number < $1 \
+                            order by number limit $2) old \
+                        where a.lane = old.lane and a.number = old.number and a.user_id = old.user_id \
+                        returning a.lane, a.number \
+                    ), last as (select lane, max(number) as number from gone group by lane) \
+                    update generation set kept = greatest(kept, last.number) from last where generation.lane = last.lane";
+        let (limit, at) = (i64::from(limit), now.as_millis());
+        let answered = now.plus_millis(-repeat::KEPT).as_millis();
+        let (heard, most) = (place::first_of(now.plus_millis(-TOLD).as_millis()), limit * 100);
+        written!(self, |client, _| {
+            client.execute(old_answers, &[&answered, &limit]).await?;
+            client.execute(told, &[&heard, &most]).await?;
+            Ok(client.query_one(sql, &[&at, &limit]).await?.get::<_, i64>(0) as u64)
+        })
     }
 
     pub(crate) async fn backlog(&self, most: u32) -> Result<Vec<Backlog>, Error> {

@@ -2,12 +2,12 @@
 
 use roster_directory::{
     KeyId, Message, MessageId, Organization, OrganizationId, Payor, PayorId, Role, Timestamp, User, Webhook, WebhookId,
-    audit::Action,
+    audit::{Action, Roles},
     key::{Key, KeyHash},
     organization::TimeZone,
     outbox::{self, Attempt, Content, Kind, Outcome},
+    repeat::Answered,
     sms::{Consent, ConsentWording, Setting},
-    user::Profile,
 };
 use tokio_postgres::Row;
 
@@ -15,7 +15,11 @@ use super::place;
 use crate::{
     Error, Remembered,
     outbox::{Backlog, BusyWebhook, Claimed, Event, Stop, StoredMessage, VersionedSetting},
-    rows::{StoredProfile, StoredUser, StoredWebhook},
+    records::{
+        Source,
+        user::{self, USER_COLUMNS},
+    },
+    rows::StoredWebhook,
 };
 
 /// Reads a stored text as the type it was checked as. What does not parse was not written by Roster.
@@ -145,16 +149,19 @@ pub(super) fn backlog(row: &Row) -> Result<Backlog, Error> {
     })
 }
 
-/// An audit entry's `number, place, action, target`, and the role of a user it is about.
+/// An audit entry's `number, place, action, target, fields, role_before, role_after`.
 pub(super) fn event(row: &Row) -> Result<Event, Error> {
-    let role = row.get::<_, Option<i16>>(4);
-    let role = role.map(|role| u8::try_from(role).ok().and_then(Role::from_number).ok_or_else(corrupt));
+    let role = |column| {
+        let role: Option<i16> = row.get(column);
+        role.map(|role| u8::try_from(role).ok().and_then(Role::from_number).ok_or_else(corrupt)).transpose()
+    };
     Ok(Event {
         number: row.get::<_, i64>(0) as u64,
         at: place::moment(row.get(1)),
         action: parsed(row, 2, Action::parse)?,
         target: row.get(3),
-        role: role.transpose()?,
+        fields: row.get(4),
+        roles: Roles { before: role(5)?, after: role(6)? },
     })
 }
 
@@ -199,40 +206,53 @@ pub(super) fn remembered(row: &Row) -> Remembered {
     }
 }
 
-/// A user's `profile_columns!`.
-fn stored_profile(row: &Row) -> Result<StoredProfile<'_>, Error> {
-    Ok(StoredProfile {
-        id: row.get(0),
-        first_name: row.get(1),
-        last_name: row.get(2),
-        role: small(row, 3)?,
-        sex: row.get(4),
-        caregiver: row.get(5),
-        birth_date: row.get(6),
-        address_line1: row.get(7),
-        address_line2: row.get(8),
-        city: row.get(9),
-        state: row.get(10),
-        postal_code: row.get(11),
+/// A user's `user_columns!`, its `place`, where it changed last, and its payors.
+pub(super) fn user(row: &Row) -> Result<User, Error> {
+    let mut user = user::user(row)?;
+    let (place, updated): (i64, Option<i64>) = (row.get(USER_COLUMNS), row.get(USER_COLUMNS + 1));
+    user.created_at = place::moment(place);
+    user.updated_at = place::moment(updated.unwrap_or(place));
+    let payors: Vec<&str> = row.get(USER_COLUMNS + 2);
+    user.payors = payors.into_iter().map(|id| PayorId::parse(id).ok_or_else(corrupt)).collect::<Result<_, _>>()?;
+    // Not by the database, whose collation may have its own idea of the alphabet.
+    user.payors.sort_unstable();
+    Ok(user)
+}
+
+/// An answer's `request, status, headers, body`.
+pub(super) fn answered(row: &Row) -> Result<Answered, Error> {
+    Ok(Answered {
+        request: row.get::<_, &[u8]>(0).try_into().map_err(|_| corrupt())?,
+        status: row.get::<_, i16>(1) as u16,
+        headers: row.get(2),
+        body: row.get(3),
     })
 }
 
-/// A user's `profile_columns!`.
-pub(super) fn profile(row: &Row) -> Result<Profile, Error> {
-    stored_profile(row)?.parse().ok_or_else(corrupt)
-}
+impl Source for Row {
+    type Error = Error;
 
-/// A user's `user_columns!`, and then its `place`.
-pub(super) fn user(row: &Row) -> Result<User, Error> {
-    let stored = StoredUser {
-        profile: stored_profile(row)?,
-        email: row.get(12),
-        phone: row.get(13),
-        npi: row.get(14),
-        sms: row.get(15),
-        recertify_at: row.get(16),
-        recertify_day: row.get(17),
-        created_at: place::moment(row.get(18)).as_millis(),
-    };
-    stored.parse().ok_or_else(corrupt)
+    fn text(&self, column: usize) -> Result<Option<&str>, Error> {
+        Ok(self.get(column))
+    }
+
+    fn number(&self, column: usize) -> Result<Option<i64>, Error> {
+        Ok(self.get(column))
+    }
+
+    fn medium(&self, column: usize) -> Result<i32, Error> {
+        Ok(self.get(column))
+    }
+
+    fn small(&self, column: usize) -> Result<i16, Error> {
+        Ok(self.get(column))
+    }
+
+    fn flag(&self, column: usize) -> Result<bool, Error> {
+        Ok(self.get(column))
+    }
+
+    fn corrupt(_: usize) -> Error {
+        corrupt()
+    }
 }

@@ -28,7 +28,14 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "0006_accepted.sql", sql: include_str!("../../migrations/postgres/0006_accepted.sql") },
     Migration { name: "0007_country.sql", sql: include_str!("../../migrations/postgres/0007_country.sql") },
     Migration { name: "0008_clock.sql", sql: include_str!("../../migrations/postgres/0008_clock.sql") },
+    Migration { name: "0009_change.sql", sql: include_str!("../../migrations/postgres/0009_change.sql") },
 ];
+
+/// Every statement of every migration, in order.
+#[cfg(test)]
+pub(super) fn statements() -> impl Iterator<Item = &'static str> {
+    MIGRATIONS.iter().flat_map(|migration| migration.sql.split(";\n"))
+}
 
 /// How long a process waits for another that is migrating.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);

@@ -10,17 +10,16 @@
 //! sharing, but once there are enough to share it, the disk that one batch waits for is time for the other. With three
 //! batches of whoever was there, a statement carried ten users where it now carries thirty.
 
-mod add;
 mod gather;
 mod other;
+mod users;
 
 use std::{
-    collections::HashSet,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use roster_directory::{Change, Timestamp, Write};
+use roster_directory::{Change, OrganizationId, Timestamp, Write};
 use tokio::{
     sync::{Notify, mpsc, oneshot},
     task::{JoinHandle, JoinSet},
@@ -30,12 +29,12 @@ use tokio::{
 use super::{
     attempts::Attempts,
     horizon::Horizon,
-    lending::{GRACE, Lender},
+    lending::{GRACE, Lender, Trouble},
     place,
 };
 use crate::{Error, Options, error::chain};
-use add::{Addition, Columns};
 use gather::{ENOUGH, Gathering};
+use users::{Act, Deed, Statement};
 
 /// How long a change may take, waiting and retries included, before the server is told to stop. With the time that it
 /// has to answer that, whoever asked hears within two seconds.
@@ -199,16 +198,25 @@ struct Lane {
 impl Lane {
     async fn write(&self, mut batch: Vec<Job>) {
         batch.retain(|job: &Job| !job.asker.is_closed());
-        let (users, others): (Vec<Job>, Vec<Job>) =
-            batch.into_iter().partition(|job| matches!(job.change.writes.as_slice(), [Write::User(..)]));
-        for mut job in others {
-            job.place = self.horizon.place(job.change.audit.at);
-            let answer = self.write_other(&job).await;
-            drop(job.asker.send(answer));
+        let mut batches: Vec<(Option<OrganizationId>, Deed, Vec<Job>)> = Vec::new();
+        for job in batch {
+            let [Write::User(diff)] = job.change.writes.as_slice() else {
+                self.write_other(job).await;
+                continue;
+            };
+            let deed = Deed::of(diff);
+            let organization = (deed != Deed::Create).then_some(job.change.organization);
+            match batches.iter_mut().find(|(of, what, _)| (*of, *what) == (organization, deed)) {
+                Some((.., jobs)) => jobs.push(job),
+                None => batches.push((organization, deed, vec![job])),
+            }
         }
-        self.write_batch(users).await;
+        for (.., jobs) in batches {
+            self.write_batch(jobs).await;
+        }
     }
 
+    /// Writes what is done to users: the same to all of them.
     async fn write_batch(&self, jobs: Vec<Job>) {
         let now = Instant::now();
         let (late, mut jobs): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.deadline <= now);
@@ -224,13 +232,13 @@ impl Lane {
         jobs.sort_by_cached_key(email_key);
         let mut attempts = Attempts::until(deadline);
         let mut may_end_later = false;
-        match self.add(&jobs, &mut attempts).await {
+        match self.write_users(&jobs, &mut attempts).await {
             Ok(answers) => {
                 for (job, answer) in jobs.into_iter().zip(answers) {
                     drop(job.asker.send(answer));
                 }
             }
-            Err(error) if jobs.len() == 1 || !matches!(error, Error::Engine(_)) => {
+            Err(error) if jobs.len() == 1 || !is_about_one(&error) => {
                 // The whole batch met the same: the server is away, or full, or too busy.
                 may_end_later = matches!(error, Error::Unknown(_));
                 tell_all(jobs, error);
@@ -239,7 +247,7 @@ impl Lane {
                 // One of them is refused for itself: only the guilty one is to hear it.
                 for job in jobs {
                     let one = [job];
-                    let answer = self.add(&one, &mut attempts.at_a_part(one[0].deadline)).await;
+                    let answer = self.write_users(&one, &mut attempts.at_a_part(one[0].deadline)).await;
                     let [job] = one;
                     let answer = answer.and_then(|mut answers| answers.pop().unwrap_or(Err(Error::Closed)));
                     may_end_later |= matches!(answer, Err(Error::Unknown(_)));
@@ -252,41 +260,67 @@ impl Lane {
         }
     }
 
-    /// Adds users, until it is known which of them were added, or the deadline.
-    async fn add(&self, jobs: &[Job], attempts: &mut Attempts) -> Result<Vec<Answer>, Error> {
-        let additions: Vec<Addition<'_>> = jobs.iter().filter_map(Addition::of).collect();
-        let columns = Columns::of(&additions);
+    /// Writes users, until it is known which of them were written, or the deadline.
+    async fn write_users(&self, jobs: &[Job], attempts: &mut Attempts) -> Result<Vec<Answer>, Error> {
+        let acts: Vec<Act<'_>> = jobs.iter().filter_map(|job| Act::alone(&job.change, job.place)).collect();
+        let statement = Statement::whole(&acts, self.number, self.counter);
         loop {
             let tried = self.lender.lend_to_write(attempts, async |client| {
-                let added = columns.add(client, attempts, self.number, self.counter).await?;
-                // A lost attempt may have added them before this one found them there.
-                let found = match attempts.lost_one {
-                    true => columns.existing(client).await?,
-                    false => HashSet::new(),
-                };
-                Ok((added, found))
-            });
-            match tried.await {
-                Ok((added, found)) => {
-                    let is_there = |addition: &Addition<'_>| {
-                        let id = addition.user.id.as_str();
-                        added.contains(id) || found.contains(id)
-                    };
-                    return Ok(additions
-                        .iter()
-                        .map(|addition| match is_there(addition) {
-                            true => Ok(place::moment(addition.place)),
-                            false => Err(Error::EmailTaken),
-                        })
-                        .collect());
+                let mut written = statement.commit(client, attempts).await?;
+                // A lost attempt may have written them before this one found them there.
+                if attempts.lost_one {
+                    written.extend(statement.written_before(client).await?);
                 }
-                Err(trouble) => attempts.again_after(trouble).await?,
+                let mut answers = Vec::with_capacity(acts.len());
+                for (nth, act) in acts.iter().enumerate() {
+                    answers.push(match written.contains(&nth) {
+                        true => Ok(place::moment(act.place)),
+                        false => Err(act.refusal(client).await?),
+                    });
+                }
+                Ok(answers)
+            });
+            let trouble = match tried.await {
+                Ok(answers) => return Ok(answers),
+                Err(trouble) => trouble,
+            };
+            match (attempts.again_after(trouble).await, acts.as_slice()) {
+                (Ok(()), _) => {}
+                (Err(Error::Answered), [act]) if self.forget_old_answer(act, attempts).await? => {}
+                (Err(error), _) => return Err(error),
             }
         }
     }
 
-    /// Writes a change that adds no user, in a transaction of its own.
-    async fn write_other(&self, job: &Job) -> Answer {
+    /// Whether an answer was there that is too old to count, and is gone now.
+    async fn forget_old_answer(&self, act: &Act<'_>, attempts: &Attempts) -> Result<bool, Error> {
+        Ok(self.lender.lend(attempts.deadline, async |client| Ok(act.forget_old_answer(client).await?)).await?)
+    }
+
+    /// Writes a change that does not do one thing to one user, in a transaction of its own.
+    async fn write_other(&self, mut job: Job) {
+        let at = job.change.audit.at;
+        let creates = |write: &Write| matches!(write, Write::User(diff) if Deed::of(diff) == Deed::Create);
+        let mut held = None;
+        if job.change.writes.iter().any(creates) {
+            match self.horizon.hold(&[at], job.deadline).await {
+                Ok((places, hold)) => {
+                    job.place = places.first().copied().unwrap_or_default();
+                    held = Some(hold);
+                }
+                Err(error) => return drop(job.asker.send(Err(error))),
+            }
+        } else {
+            job.place = self.horizon.place(at);
+        }
+        let answer = self.write_transaction(&job).await;
+        if let (Some(held), Err(Error::Unknown(_))) = (held, &answer) {
+            held.let_go_later();
+        }
+        drop(job.asker.send(answer));
+    }
+
+    async fn write_transaction(&self, job: &Job) -> Answer {
         let (change, place) = (&job.change, job.place);
         let mut attempts = Attempts::until(job.deadline);
         loop {
@@ -294,7 +328,15 @@ impl Lane {
                 if attempts.lost_one && other::is_written(client, change, place, self.number).await? {
                     return Ok(());
                 }
-                other::write(client, &attempts, change, place, self.number).await
+                match other::write(client, &attempts, change, place, (self.number, self.counter)).await {
+                    // The lost attempt may have ended only now, while this one waited for it.
+                    Err(Trouble::Refused(_))
+                        if attempts.lost_one && other::is_written(client, change, place, self.number).await? =>
+                    {
+                        Ok(())
+                    }
+                    written => written,
+                }
             });
             match tried.await {
                 Ok(()) => return Ok(place::moment(place)),
@@ -302,6 +344,11 @@ impl Lane {
             }
         }
     }
+}
+
+/// Whether an error may be about one change of a batch: the others are to be tried without it.
+fn is_about_one(error: &Error) -> bool {
+    matches!(error, Error::Engine(_) | Error::EmailTaken | Error::ExternalIdTaken | Error::Answered)
 }
 
 /// Tells everybody the same; the first of them hears why.
@@ -316,7 +363,7 @@ fn tell_all(jobs: Vec<Job>, error: Error) {
 /// What an e-mail is unique by.
 fn email_key(job: &Job) -> (String, String) {
     let email = match job.change.writes.as_slice() {
-        [Write::User(user, _)] => user.email.as_ref().map(|email| email.key().as_str().to_owned()),
+        [Write::User(diff)] => diff.user().email.as_ref().map(|email| email.key().as_str().to_owned()),
         _ => None,
     };
     (job.change.organization.as_str().to_owned(), email.unwrap_or_default())

@@ -1,16 +1,20 @@
-//! Changes that add no user: rare, and each a transaction of a few statements.
+//! Changes that are not one deed to one user: rare, and each a transaction of a few statements.
 
 use roster_directory::{
     Change, Timestamp, Write,
     organization::{Country, TimeZone},
+    repeat::{Answer, KEPT},
 };
 
-use super::super::{
-    attempts::Attempts,
-    clock,
-    connection::{Ask, Connection},
-    lending::Trouble,
-    outbox, place,
+use super::{
+    super::{
+        attempts::Attempts,
+        clock,
+        connection::{Ask, Connection, Param, Transaction},
+        lending::Trouble,
+        outbox, place,
+    },
+    users::{Act, Statement},
 };
 use crate::Error;
 
@@ -30,7 +34,7 @@ pub(super) async fn write(
     attempts: &Attempts,
     change: &Change,
     place: i64,
-    lane: i32,
+    (lane, counter): (i32, i32),
 ) -> Result<(), Trouble> {
     let organization = change.organization.as_str();
     let transaction = client.transaction().await?;
@@ -99,20 +103,27 @@ pub(super) async fn write(
             | Write::SmsSetting(_)
             | Write::MessageRetried(..)
             | Write::MessageDropped(..) => outbox::apply(&transaction, organization, write).await?,
-            Write::User(..) => {
-                return Err(Trouble::Refused(Error::Unusable(
-                    "a change that adds a user and something else has no way to be written yet".to_owned(),
-                )));
+            Write::User(diff) => {
+                let act = [Act::one_of(change, diff, place)];
+                if Statement::part(&act, lane, counter).run(&transaction).await?.is_empty() {
+                    let [act] = &act;
+                    return Err(Trouble::Refused(act.refusal(&transaction).await?));
+                }
             }
         }
     }
     let entry = &change.audit;
-    let sql = "insert into audit (organization, place, lane, actor, action, target, fields, request) \
-               values ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let sql = "insert into audit (organization, place, lane, actor, action, target, fields, request, role_before, \
+               role_after) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     let (actor, action, target) = (entry.actor.as_str(), entry.action.as_str(), entry.target.as_str());
-    transaction
-        .execute(sql, &[&organization, &place, &lane, &actor, &action, &target, &entry.fields, &entry.request.as_str()])
-        .await?;
+    let (fields, request) = (entry.fields.as_str(), entry.request.as_str());
+    let [before, after] = [entry.roles.before, entry.roles.after].map(|role| role.map(|role| role as i16));
+    let params: [&dyn Param; 10] =
+        [&organization, &place, &lane, &actor, &action, &target, &fields, &request, &before, &after];
+    transaction.execute(sql, &params).await?;
+    if let Some(answer) = &change.answer {
+        keep_answer(&transaction, organization, answer, place::moment(place)).await?;
+    }
     for message in &change.owed {
         outbox::insert(&transaction, organization, place, message).await?;
     }
@@ -126,4 +137,35 @@ pub(super) async fn write(
     attempts.sends_commit();
     transaction.commit().await?;
     Ok(())
+}
+
+/// Keeps an answer, unless one is there that counts.
+async fn keep_answer(
+    transaction: &Transaction<'_>,
+    organization: &str,
+    answer: &Answer,
+    at: Timestamp,
+) -> Result<(), Trouble> {
+    let sql = "insert into repeat (organization, by_key, route, key, request, status, headers, body, user_id, at) \
+               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (organization, by_key, route, key) do update \
+               set request = excluded.request, status = excluded.status, headers = excluded.headers, \
+               body = excluded.body, user_id = excluded.user_id, at = excluded.at where repeat.at <= $11";
+    let (repeat, body) = (&answer.repeat, (answer.write)(at));
+    let params: [&dyn Param; 11] = [
+        &organization,
+        &repeat.by.as_str(),
+        &&*repeat.route,
+        &repeat.key.as_str(),
+        &repeat.body.as_slice(),
+        &(answer.status as i16),
+        &answer.headers,
+        &body.as_slice(),
+        &answer.about.as_ref().map(|id| id.as_str()),
+        &at.as_millis(),
+        &at.plus_millis(-KEPT).as_millis(),
+    ];
+    match transaction.execute(sql, &params).await? {
+        0 => Err(Trouble::Refused(Error::Answered)),
+        _ => Ok(()),
+    }
 }
