@@ -16,9 +16,7 @@ use tokio::{
 
 use crate::{Error, Location, postgres, sqlite};
 
-pub(crate) use row::{
-    BATCH, Batch, Collector, Kind, MARK, Mark, Row, Table, Value, copied_columns, copied_user_columns,
-};
+pub(crate) use row::{BATCH, Batch, COUNTED, Collector, Kind, MARK, Mark, Row, Table, Value, copied_columns};
 use tally::{Sum, Tally};
 
 /// Batches that may wait, between each two of those who hand them on.
@@ -180,4 +178,58 @@ fn differences(sent: &Sum, found: &Sum) -> String {
         .expect("writing to a string does not fail");
     }
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::Table;
+    use crate::sqlite::copy::tables;
+
+    fn name(table: Table) -> &'static str {
+        match table {
+            Table::Organization => "organization",
+            Table::Key => "api_key",
+            Table::Payor => "payor",
+            Table::User => "users",
+            Table::Audit => "audit",
+            Table::Outbox => "outbox",
+            Table::Attempt => "attempt",
+            Table::Webhook => "webhook",
+            Table::SmsSetting => "sms_setting",
+            Table::SmsConsent => "sms_consent",
+            Table::SmsStop => "sms_stop",
+            Table::Repeat => "repeat",
+        }
+    }
+
+    /// Payors of users go with their users. The rest follows from what is copied, or begins anew.
+    const OTHERS: [&str; 4] = ["user_payor", "role_count", "epoch", "schema_migration"];
+    const OTHERS_ON_SQLITE: [&str; 10] = [
+        "altered",
+        "clock",
+        "email_place",
+        "email_recent",
+        "erased",
+        "role_chunk",
+        "search_changed",
+        "search_piece",
+        "search_posting",
+        "sms_hour",
+    ];
+    const OTHERS_ON_POSTGRESQL: [&str; 6] = ["altered", "clock", "feed", "generation", "sms_hour", "writer"];
+
+    fn all(others: &[&'static str]) -> BTreeSet<String> {
+        let copied = Table::ALL.into_iter().map(name);
+        copied.chain(OTHERS).chain(others.iter().copied()).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_table_is_copied_or_follows_from_what_is() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let tables = tables(&folder.path().join("roster.db")).expect("its tables");
+        assert_eq!(tables, all(&OTHERS_ON_SQLITE), "on SQLite");
+        assert_eq!(crate::postgres::copy::tables(), all(&OTHERS_ON_POSTGRESQL), "on PostgreSQL");
+    }
 }

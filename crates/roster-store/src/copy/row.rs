@@ -2,7 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::Error;
+use roster_directory::{Timestamp, User};
+
+use crate::{
+    Error,
+    records::{
+        Source,
+        user::{self, USER_COLUMNS},
+    },
+};
 
 /// Rows in a batch: what one statement carries.
 pub(crate) const BATCH: usize = 1_000;
@@ -21,6 +29,7 @@ pub(crate) enum Table {
     SmsSetting,
     SmsConsent,
     SmsStop,
+    Repeat,
 }
 
 /// What a column holds.
@@ -36,19 +45,16 @@ pub(crate) enum Kind {
     Bytes,
 }
 
-/// The columns of [`Table::User`], named alike on both engines.
-macro_rules! copied_user_columns {
-    () => {
-        "id, first_name, last_name, email, email_key, role, phone, npi, npi_valid, sms, recertify_at, recertify_day, \
-         sex, caregiver, birth_date, address_line1, address_line2, city, state, postal_code"
-    };
-}
-pub(crate) use copied_user_columns;
-
 /// The columns of [`Table::Outbox`] and of the others that both engines name alike.
 macro_rules! copied_columns {
     (organization) => {
         "name, country, time_zone"
+    };
+    (audit) => {
+        "actor, action, target, fields, request, role_before, role_after"
+    };
+    (repeat) => {
+        "by_key, route, key, request, status, headers, body, user_id"
     };
     (outbox) => {
         "id, kind, about, webhook, state, attempts, asked, queue, due_at, claim, reference"
@@ -72,7 +78,7 @@ macro_rules! copied_columns {
 pub(crate) use copied_columns;
 
 impl Table {
-    pub(crate) const ALL: [Table; 11] = [
+    pub(crate) const ALL: [Table; 12] = [
         Table::Organization,
         Table::Key,
         Table::Payor,
@@ -84,6 +90,7 @@ impl Table {
         Table::SmsSetting,
         Table::SmsConsent,
         Table::SmsStop,
+        Table::Repeat,
     ];
 
     /// What its columns hold, beside the organization and the moment.
@@ -93,17 +100,19 @@ impl Table {
             Table::Organization => &[Text, Text, Text],
             Table::Key => &[Text, Small, Text, Bytes, Number, Number],
             Table::Payor => &[Text, Text],
+            // The columns of a user, and when it changed last, if ever.
             Table::User => &[
-                Text, Text, Text, Text, Text, Small, Text, Text, Flag, Flag, Number, Text, Text, Text, Text, Text,
-                Text, Text, Text, Text,
+                Text, Text, Text, Small, Text, Text, Text, Text, Text, Text, Text, Text, Medium, Text, Text, Text,
+                Flag, Number, Text, Text, Text, Number, Text, Number,
             ],
-            Table::Audit => &[Text, Text, Text, Text, Text],
+            Table::Audit => &[Text, Text, Text, Text, Text, Small, Small],
             Table::Outbox => &[Text, Text, Text, Text, Small, Medium, Medium, Text, Number, Number, Text],
             Table::Attempt => &[Text, Medium, Small, Medium, Number, Text],
             Table::Webhook => &[Text, Text, Text, Text, Small, Bytes, Text, Number],
             Table::SmsSetting => &[Medium, Text, Text, Medium],
             Table::SmsConsent => &[Text, Flag, Text, Medium, Text],
             Table::SmsStop => &[Text, Text, Flag, Text],
+            Table::Repeat => &[Text, Text, Text, Bytes, Small, Text, Bytes, Text],
         }
     }
 }
@@ -154,14 +163,38 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// Where each kind of row with a role has it.
-    pub(crate) fn user_role(&self) -> Result<i64, Error> {
-        self.values[5].number().ok_or_else(|| Error::Unusable("a user has no role".to_owned()))
+    /// Of a user, the user, without its payors, and when it changed last. What is stored beside its columns follows from it.
+    pub(crate) fn user(&self) -> Result<(User, Option<Timestamp>), Error> {
+        let updated_at = self.values.get(USER_COLUMNS).and_then(Value::number).map(Timestamp::from_millis);
+        Ok((user::user(self)?, updated_at))
+    }
+}
+
+impl Source for Row {
+    type Error = Error;
+
+    fn text(&self, column: usize) -> Result<Option<&str>, Error> {
+        Ok(self.values[column].text())
     }
 
-    /// What a user is found by: first name, last name, e-mail, phone.
-    pub(crate) fn searched(&self) -> [Option<&str>; 4] {
-        [1, 2, 3, 6].map(|nth| self.values[nth].text())
+    fn number(&self, column: usize) -> Result<Option<i64>, Error> {
+        Ok(self.values[column].number())
+    }
+
+    fn medium(&self, column: usize) -> Result<i32, Error> {
+        self.values[column].number().and_then(|number| number.try_into().ok()).ok_or_else(|| Self::corrupt(column))
+    }
+
+    fn small(&self, column: usize) -> Result<i16, Error> {
+        self.values[column].number().and_then(|number| number.try_into().ok()).ok_or_else(|| Self::corrupt(column))
+    }
+
+    fn flag(&self, column: usize) -> Result<bool, Error> {
+        self.values[column].number().map(|number| number != 0).ok_or_else(|| Self::corrupt(column))
+    }
+
+    fn corrupt(_: usize) -> Error {
+        Error::Unusable("a stored value does not have its form: was the database changed by hand?".to_owned())
     }
 }
 
@@ -182,7 +215,7 @@ pub(crate) struct Mark {
 }
 
 /// What is counted, in words: the tables of [`Table::ALL`], and the assignments of payors to users.
-pub(crate) const COUNTED: [&str; 12] = [
+pub(crate) const COUNTED: [&str; 13] = [
     "organizations",
     "keys",
     "payors",
@@ -194,6 +227,7 @@ pub(crate) const COUNTED: [&str; 12] = [
     "SMS settings",
     "consents",
     "opt-outs",
+    "answers",
     "payors of users",
 ];
 
@@ -202,7 +236,7 @@ pub(crate) const MARK: &str = "select (select count(*) from organization), (sele
     (select count(*) from payor), (select count(*) from users), (select count(*) from audit), \
     (select count(*) from outbox), (select count(*) from attempt), (select count(*) from webhook), \
     (select count(*) from sms_setting), (select count(*) from sms_consent), (select count(*) from sms_stop), \
-    (select count(*) from user_payor), (select number from epoch where one = 1), \
+    (select count(*) from repeat), (select count(*) from user_payor), (select number from epoch where one = 1), \
     (select cast(coalesce(sum(state + attempts + asked + due_at % 1000003 + claim % 1000003), 0) as bigint) from outbox) \
     + (select cast(coalesce(sum(state + heard_to), 0) as bigint) from webhook)";
 
