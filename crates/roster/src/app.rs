@@ -8,6 +8,7 @@ mod keys;
 mod organizations;
 mod outbox;
 mod payors;
+mod repeat;
 mod sms;
 mod time;
 mod users;
@@ -23,9 +24,10 @@ pub use caller::{Caller, Identity};
 pub(crate) use clock::DAY;
 pub use clock::{Clock, ClockWasSet};
 pub use ids::Ids;
+pub use repeat::Answering;
 pub use sms::ConsentHistory;
 pub(crate) use sms::has_stopped;
-pub use users::Created;
+pub use users::{Acted, Meant};
 pub(crate) use webhooks::is_told;
 pub use webhooks::{EventPage, NewWebhook};
 
@@ -114,6 +116,24 @@ pub enum Error {
     /// Another user of the organization has the e-mail.
     #[error("the e-mail is already in use in the organization")]
     EmailTaken,
+    /// Another active user of the organization has the external id.
+    #[error("the external id is already in use in the organization")]
+    ExternalIdTaken,
+    /// It is not of the version that was meant.
+    #[error("it has changed meanwhile: look at it again")]
+    AnotherVersion,
+    /// Only who was deactivated is erased.
+    #[error("deactivate the user first")]
+    StillActive,
+    /// Another request was called the same.
+    #[error("another request had this Idempotency-Key")]
+    AnotherRequest,
+    /// The request was answered by another process at this moment.
+    #[error("the request was answered already")]
+    Answered,
+    /// Others changed it again and again meanwhile.
+    #[error("it changed meanwhile, again and again: try again")]
+    Stale(#[source] roster_store::Error),
     /// Another of its kind in the organization has the name.
     #[error("the name is already in use in the organization")]
     NameTaken,
@@ -178,12 +198,21 @@ fn summary(issues: &[Issue]) -> String {
     issues.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
+impl From<Vec<Issue>> for Error {
+    fn from(issues: Vec<Issue>) -> Self {
+        Error::Invalid(issues)
+    }
+}
+
 impl From<roster_store::Error> for Error {
     fn from(error: roster_store::Error) -> Self {
         use roster_store::Error::*;
         match error {
             EmailTaken => Error::EmailTaken,
             NameTaken => Error::NameTaken,
+            ExternalIdTaken => Error::ExternalIdTaken,
+            Stale => Error::Stale(error),
+            Answered => Error::Answered,
             NoOrganization | NoSuchCursor => Error::NotFound,
             Busy | Locked | Storage(_) | Away(_) | Closed => Error::Busy(error),
             Unknown(_) => Error::Unknown(None, error),

@@ -90,6 +90,12 @@ impl Face {
             outbox_warn: deliveries.outbox_warn,
             metrics,
         });
+        let answering = Arc::downgrade(&shared);
+        shared.app.store().on_altered(move |altered| {
+            if let Some(shared) = answering.upgrade() {
+                api::users::forget(&shared.answers, altered);
+            }
+        });
         let router = Router::new()
             .nest("/api/v1", api::routes())
             .route("/sms/inbound", post(beside(Route::SmsInbound, sms::inbound)))

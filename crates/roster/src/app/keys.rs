@@ -6,7 +6,7 @@ use quick_cache::sync::Cache;
 use roster_directory::{
     Change, KeyId, OrganizationId, Role, Timestamp, Write,
     audit::{Action, RequestId, Target},
-    key::{Key, KeyHash, KeyName, KeyToken, PresentedKey},
+    key::{Key, KeyName, KeyToken, PresentedKey},
 };
 use roster_store::Epoch;
 
@@ -31,7 +31,7 @@ impl App {
         let epoch = self.store.epoch().await?;
         let known = self.known_keys.get(&presented.id).filter(|(then, _)| *then == epoch);
         let latest = self.clock.latest();
-        let opens = |key: &Key| same(&key.hash, &presented.hash) && key.is_live(latest);
+        let opens = |key: &Key| key.hash == presented.hash && key.is_live(latest);
         let opened = |identity: &Arc<Identity>| identity.key.as_ref().is_some_and(|record| opens(&record.key));
         if let Some((_, identity)) = known.filter(|(_, identity)| opened(identity)) {
             return Ok(Some(Caller { identity, request, epoch }));
@@ -131,12 +131,7 @@ impl App {
         at: Timestamp,
     ) -> Result<(), Error> {
         let audit = caller.entry(at, action, target, fields.to_owned());
-        let change = Change { organization: caller.organization(), writes, audit, owed: Vec::new() };
+        let change = Change { organization: caller.organization(), writes, audit, owed: Vec::new(), answer: None };
         self.write(change).await.map(drop)
     }
-}
-
-/// Compares what was kept with what was presented; `KeyHash` does it in constant time.
-fn same(kept: &KeyHash, presented: &KeyHash) -> bool {
-    kept == presented
 }

@@ -1,18 +1,24 @@
-//! Users: creating, finding and listing them.
+//! Users: creating, finding, listing and changing them.
+
+mod change;
 
 use roster_directory::{
     Change, Issue, Message, NewUser, PayorId, Query, Timestamp, User, UserId, Write,
-    audit::{Action, Entry, Target},
+    audit::{Action, Entry, Roles, Target},
+    npi::NpiNumber,
     outbox::Content,
-    user::Warning,
+    phone::PhoneNumber,
+    user::{Diff, Profile, Warning},
 };
 use roster_store::Listing;
 
-use super::{App, Caller, Error};
+use super::{App, Caller, Error, repeat::Answering};
 
-/// A user that was created.
+pub use change::Meant;
+
+/// A user as an act left it.
 #[derive(Debug)]
-pub struct Created {
+pub struct Acted {
     /// The user, as it is now stored.
     pub user: User,
     /// What was taken all the same.
@@ -23,39 +29,45 @@ impl App {
     /// Creates a user in the caller's organization, and owes it a text message if one was asked for and can be sent.
     ///
     /// When this returns, everything about it is on disk.
-    pub async fn create_user(&self, caller: &Caller, new: NewUser) -> Result<Created, Error> {
-        let (payors, warnings) = self.judge(caller, &new).await?;
+    pub async fn create_user(&self, caller: &Caller, new: NewUser) -> Result<Acted, Error> {
+        self.create_user_once(caller, new, None).await
+    }
 
+    /// The same for a request that may be sent again, and then is to be answered alike.
+    pub async fn create_user_once(
+        &self,
+        caller: &Caller,
+        new: NewUser,
+        answering: Option<Answering<'_>>,
+    ) -> Result<Acted, Error> {
+        let (payors, warnings) = self.judge(caller, &new).await?;
         let now = self.clock.now()?;
-        let mut user = User {
-            id: self.ids.user(now),
-            first_name: new.first_name,
-            last_name: new.last_name,
-            email: new.email,
-            role: new.role,
-            phone: new.phone,
-            npi: new.npi,
-            should_send_sms: new.should_send_sms,
-            recertification: new.recertification,
-            demographics: new.demographics,
-            created_at: now,
-        };
+        let user = new.into_user(self.ids.user(now), payors, now);
+        let mut acted = Acted { user, warnings };
+        let answer = answering.map(|answering| answering(&acted));
+        let diff = Diff::Created(acted.user.clone());
+        let change = Change { answer, ..self.change_of(caller, Action::UserCreated, diff, now) };
+        acted.user.created_at = self.write(change).await?;
+        acted.user.updated_at = acted.user.created_at;
+        Ok(acted)
+    }
+
+    /// What an act does to a user: with it goes what is remembered of it and what is owed because of it.
+    fn change_of(&self, caller: &Caller, action: Action, diff: Diff, now: Timestamp) -> Change {
         let mut owed = Vec::new();
-        if user.should_send_sms && user.phone.is_some() {
+        if let Some(user) = diff.after().filter(|user| user.phone.is_some() && user.deactivated.is_none())
+            && diff.consent() == Some(true)
+        {
             owed.push(Message { id: self.ids.message(now), content: Content::WelcomeSms(user.id), at: now });
         }
-        let mut fields = user.fields();
-        if !payors.is_empty() {
-            fields.push_str(",providerPayors");
-        }
-        let change = Change {
+        let entry = caller.entry(now, action, Target::User(diff.user().id), diff.fields());
+        Change {
             organization: caller.organization(),
-            audit: caller.entry(now, Action::UserCreated, Target::User(user.id), fields),
-            writes: vec![Write::User(Box::new(user.clone()), payors)],
+            audit: Entry { roles: diff.roles(), ..entry },
+            writes: vec![Write::User(Box::new(diff))],
             owed,
-        };
-        user.created_at = self.write(change).await?;
-        Ok(Created { user, warnings })
+            answer: None,
+        }
     }
 
     /// What [`create_user`](Self::create_user) would say of this user and take all the same, or why it would refuse it.
@@ -67,19 +79,10 @@ impl App {
     /// The payors to assign, and what is taken all the same.
     async fn judge(&self, caller: &Caller, new: &NewUser) -> Result<(Vec<PayorId>, Vec<Warning>), Error> {
         caller.may_create(new.role)?;
-        if let Some(caregiver) = new.demographics.caregiver
-            && self.store.user(caller.organization(), caregiver).await?.is_none()
-        {
-            return Err(Error::Invalid(vec![Issue::no_caregiver()]));
-        }
+        self.must_be_there(caller, new.demographics.caregiver).await?;
         let mut warnings = Vec::new();
         let payors = self.payors_for(caller, &new.payors, &mut warnings).await?;
-        if new.npi.as_ref().is_some_and(|npi| !npi.is_valid()) {
-            warnings.push(Warning::NpiCheckDigit);
-        }
-        if new.phone.as_ref().is_some_and(|phone| phone.e164(caller.identity.organization.country).is_none()) {
-            warnings.push(Warning::PhoneUnreachable);
-        }
+        doubt(caller, new.npi.as_ref(), new.phone.as_ref(), &mut warnings);
         Ok((payors, warnings))
     }
 
@@ -87,6 +90,21 @@ impl App {
     pub async fn user(&self, caller: &Caller, id: UserId) -> Result<User, Error> {
         let user = self.store.user(caller.organization(), id).await?;
         user.filter(|user| caller.identity.may_read.contains(user.role)).ok_or(Error::NotFound)
+    }
+
+    /// What lists show of one user, if the caller may see it.
+    pub async fn profile(&self, caller: &Caller, id: UserId) -> Result<Profile, Error> {
+        let profile = self.store.profile(caller.organization(), id).await?;
+        profile.filter(|profile| caller.identity.may_read.contains(profile.role)).ok_or(Error::NotFound)
+    }
+
+    /// Who is named as a caregiver must be one whom the caller may see.
+    async fn must_be_there(&self, caller: &Caller, caregiver: Option<UserId>) -> Result<(), Error> {
+        let Some(caregiver) = caregiver else { return Ok(()) };
+        match self.profile(caller, caregiver).await {
+            Err(Error::NotFound) => Err(Error::Invalid(vec![Issue::no_caregiver()])),
+            other => other.map(drop),
+        }
     }
 
     /// One page of the users the caller may see.
@@ -117,9 +135,20 @@ impl App {
     }
 }
 
+/// Adds what looks wrong, and is taken all the same.
+fn doubt(caller: &Caller, npi: Option<&NpiNumber>, phone: Option<&PhoneNumber>, warnings: &mut Vec<Warning>) {
+    if npi.is_some_and(|npi| !npi.is_valid()) {
+        warnings.push(Warning::NpiCheckDigit);
+    }
+    if phone.is_some_and(|phone| phone.e164(caller.identity.organization.country).is_none()) {
+        warnings.push(Warning::PhoneUnreachable);
+    }
+}
+
 impl Caller {
     /// What is remembered of an act of theirs.
     pub(super) fn entry(&self, at: Timestamp, action: Action, target: Target, fields: String) -> Entry {
-        Entry { at, actor: self.identity.actor, action, target, fields, request: self.request }
+        let (actor, request) = (self.identity.actor, self.request);
+        Entry { at, actor, action, target, fields, roles: Roles::default(), request }
     }
 }

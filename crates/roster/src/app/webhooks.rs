@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use roster_directory::{
-    EventId, Message, MessageId, Organization, OrganizationId, Role, Webhook, WebhookId, Write,
-    audit::{Action, Actor, Target},
+    EventId, Message, MessageId, Organization, OrganizationId, Role, RoleSet, Webhook, WebhookId, Write,
+    audit::{Action, Actor, Roles, Target},
     outbox::{Attempt, Content},
     webhook::{self, Description, State, WebhookUrl},
 };
@@ -54,9 +54,9 @@ impl App {
         found.truncate(limit as usize);
         let last = found.last().map(|event| EventId::new(organization, event.number));
         let goes_on_after = last.filter(|_| goes_on);
-        let may_see = |event: &Event| match event.role {
-            Some(role) => caller.identity.may_read.contains(role),
-            None => caller.may_manage().is_ok(),
+        let may_see = |event: &Event| match event.roles == Roles::default() {
+            true => caller.may_manage().is_ok(),
+            false => is_of(event, caller.identity.may_read),
         };
         let events = found.into_iter().filter(may_see);
         let events = events.map(|event| (EventId::new(organization, event.number), event)).collect();
@@ -235,9 +235,14 @@ impl App {
     }
 }
 
+/// Whether it is about a user who had one of these roles, or has one since.
+fn is_of(event: &Event, roles: RoleSet) -> bool {
+    event.roles.iter().any(|role| roles.contains(role))
+}
+
 /// Whether webhooks hear of it: of everything but the users whom no key may read.
 pub(crate) fn is_told(event: &Event) -> bool {
-    event.role.is_none_or(|role| Role::Admin.may_read().contains(role))
+    event.roles == Roles::default() || is_of(event, Role::Admin.may_read())
 }
 
 impl Caller {

@@ -54,6 +54,9 @@ impl Delivery {
         let text = template.render(fields);
         let hourly = hourly.unwrap_or(self.config.sms_hourly).min(self.config.sms_hourly);
         if claimed.state == State::Owed {
+            if user.deactivated.is_some() {
+                return Ok(Draft::Never(State::Dropped, "the user has left the organization"));
+            }
             if !user.should_send_sms {
                 return Ok(Draft::Never(State::Dropped, "the user is not to be sent any"));
             }

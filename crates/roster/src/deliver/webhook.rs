@@ -39,6 +39,8 @@ struct Body<'a> {
 struct Data<'a> {
     public_id: Option<&'a str>,
     organization_public_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fields: Option<Vec<&'a str>>,
 }
 
 impl Delivery {
@@ -113,21 +115,24 @@ impl Delivery {
     /// What a message is known by, and its body; `None` if what it is about is not there.
     async fn body(&self, claimed: &Claimed) -> Result<Option<(String, Vec<u8>)>, Error> {
         let organization: OrganizationId = claimed.organization;
-        let written = |r#type: &str, at: Timestamp, public_id: Option<&str>| {
-            let data = Data { public_id, organization_public_id: organization.as_str() };
+        let written = |r#type: &str, at: Timestamp, public_id: Option<&str>, fields: Option<Vec<&str>>| {
+            let data = Data { public_id, organization_public_id: organization.as_str(), fields };
             serde_json::to_vec(&Body { r#type, timestamp: at.to_string(), data }).expect("strings only")
         };
         Ok(match claimed.message.content {
             Content::WelcomeSms(_) => None,
             Content::WebhookTest(_) => {
-                let body = written("webhook.test", claimed.message.at, None);
+                let body = written("webhook.test", claimed.message.at, None, None);
                 Some((claimed.message.id.to_string(), body))
             }
             Content::Event(_, id) => {
                 let Some(number) = id.number_in(organization).filter(|number| *number > 0) else { return Ok(None) };
                 let found = self.app.store().events(organization, number - 1, 1).await?;
                 let event = found.first().filter(|event| event.number == number);
-                event.map(|event| (id.to_string(), written(event.action.as_str(), event.at, Some(&event.target))))
+                event.map(|event| {
+                    let (action, target) = (event.action.as_str(), Some(event.target.as_str()));
+                    (id.to_string(), written(action, event.at, target, event.changed()))
+                })
             }
         })
     }

@@ -2,11 +2,13 @@
 
 mod body;
 pub(crate) mod error;
+mod etag;
 mod events;
 mod me;
 mod openapi;
 mod organization;
 mod params;
+mod repeat;
 mod role;
 pub(crate) mod users;
 pub(super) mod warning;
@@ -31,6 +33,7 @@ pub use openapi::openapi;
 pub(super) use params::unknown as unknown_parameters;
 
 use params::PIECE;
+use users::change;
 use webhooks::deliveries;
 
 /// Everything below `/api/v1`.
@@ -41,7 +44,14 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
             post(route(Route::CreateUser, users::create_user))
                 .get(route(Route::ListUsers, users::list_users).taking(&users::PARAMETERS)),
         )
-        .route("/users/{publicId}", get(route(Route::GetUser, users::get_user)))
+        .route(
+            "/users/{publicId}",
+            get(route(Route::GetUser, users::get_user).taking(&users::VIEW))
+                .patch(route(Route::UpdateUser, change::update_user))
+                .delete(route(Route::EraseUser, change::erase_user)),
+        )
+        .route("/users/{publicId}/deactivate", post(route(Route::DeactivateUser, change::deactivate_user)))
+        .route("/users/{publicId}/restore", post(route(Route::RestoreUser, change::restore_user)))
         .route("/me", get(route(Route::GetMe, me::get_me)))
         .route(
             "/organization",

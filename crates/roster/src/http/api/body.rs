@@ -14,7 +14,11 @@ use hyper::{
     body::Body as _,
     header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap},
 };
-use roster_directory::{Flaw, Issue, issue::Code};
+use roster_directory::{
+    Flaw, Issue,
+    issue::Code,
+    user::{Given, Metadata},
+};
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -32,6 +36,9 @@ pub(crate) struct JsonBody(pub(crate) Bytes);
 /// A JSON merge patch (RFC 7396), as plain JSON or under its own name.
 pub(crate) struct PatchBody(pub(crate) Bytes);
 
+/// A body that may be left out.
+pub(crate) struct OptionalBody(pub(crate) Bytes);
+
 /// A body that says nothing: none at all, or an object, whose fields are passed over. What is sent must be JSON.
 pub(crate) struct NoFields(pub(crate) Unknown);
 
@@ -45,6 +52,24 @@ impl FromRequest<std::sync::Arc<Shared>> for NoFields {
         let body = read(request, shared, &JSON).await?;
         let unknown = if body.is_empty() { Unknown::default() } else { Fields::read(&body, &[])?.unknown };
         Ok(Self(unknown))
+    }
+}
+
+impl FromRequest<std::sync::Arc<Shared>> for OptionalBody {
+    type Rejection = Refusal;
+
+    async fn from_request(
+        request: Request<axum::body::Body>,
+        shared: &std::sync::Arc<Shared>,
+    ) -> Result<Self, Refusal> {
+        Ok(Self(read(request, shared, &JSON).await?))
+    }
+}
+
+impl OptionalBody {
+    /// The object that was sent; an empty one if nothing was.
+    pub(crate) fn object(&self) -> &[u8] {
+        if self.0.is_empty() { b"{}" } else { &self.0 }
     }
 }
 
@@ -117,7 +142,7 @@ pub(crate) enum Value<'a> {
     Number,
     String(Cow<'a, str>),
     Array(Elements<'a>),
-    Object,
+    Object(&'a RawValue),
 }
 
 impl<'a> Value<'a> {
@@ -131,15 +156,15 @@ impl<'a> Value<'a> {
     }
 
     fn of_element(json: &'a RawValue) -> Result<Self, serde_json::Error> {
-        let json = json.get();
-        Ok(match json.as_bytes() {
+        let text = json.get();
+        Ok(match text.as_bytes() {
             [b'n', ..] => Value::Null,
             [b't', ..] => Value::Boolean(true),
             [b'f', ..] => Value::Boolean(false),
             [b'[', ..] => Value::Array(Elements::default()),
-            [b'{', ..] => Value::Object,
-            [b'"', ..] if json.contains('\\') => Value::String(serde_json::from_str::<Text<'_>>(json)?.0),
-            [b'"', text @ .., b'"'] => Value::String(Cow::Borrowed(&json[1..=text.len()])),
+            [b'{', ..] => Value::Object(json),
+            [b'"', ..] if text.contains('\\') => Value::String(serde_json::from_str::<Text<'_>>(text)?.0),
+            [b'"', inner @ .., b'"'] => Value::String(Cow::Borrowed(&text[1..=inner.len()])),
             _ => Value::Number,
         })
     }
@@ -153,7 +178,7 @@ impl<'a> Value<'a> {
             Value::Number => "number",
             Value::String(_) => "string",
             Value::Array(_) => "array",
-            Value::Object => "object",
+            Value::Object(_) => "object",
         }
     }
 
@@ -199,6 +224,41 @@ impl<'a> Deserialize<'a> for Elements<'a> {
         }
 
         deserializer.deserialize_seq(ElementsVisitor)
+    }
+}
+
+/// The names and values of an object, as far as somebody may want to know them.
+struct Pairs<'a> {
+    first: Vec<(Cow<'a, str>, Value<'a>)>,
+    count: usize,
+}
+
+impl<'a> Deserialize<'a> for Pairs<'a> {
+    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
+        struct PairsVisitor;
+
+        impl<'a> Visitor<'a> for PairsVisitor {
+            type Value = Pairs<'a>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Pairs<'a>, A::Error> {
+                let mut pairs = Pairs { first: Vec::new(), count: 0 };
+                while let Some(name) = map.next_key::<Text<'_>>()? {
+                    pairs.count += 1;
+                    if pairs.count <= Metadata::MAX {
+                        pairs.first.push((name.0, Value::of_element(map.next_value()?).map_err(A::Error::custom)?));
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(pairs)
+            }
+        }
+
+        deserializer.deserialize_map(PairsVisitor)
     }
 }
 
@@ -287,9 +347,16 @@ impl<'a> Deserialize<'a> for Text<'a> {
 #[derive(Default)]
 pub(crate) struct Check {
     issues: Vec<Issue>,
+    /// Whether `null` clears a field that may be cleared, or is refused.
+    clears: bool,
 }
 
 impl Check {
+    /// `null` clears a field that may be cleared.
+    pub(crate) fn clearing() -> Self {
+        Self { clears: true, ..Self::default() }
+    }
+
     /// A string that must be there.
     pub(crate) fn required<T, E: Into<Vec<Flaw>>>(
         &mut self,
@@ -322,6 +389,20 @@ impl Check {
         }
     }
 
+    /// A string that may be left out, or cleared. A blank one may mean that nothing is known.
+    pub(crate) fn clearable<T, E: Into<Vec<Flaw>>>(
+        &mut self,
+        field: &'static str,
+        value: &Value<'_>,
+        parse: impl FnOnce(&str) -> Result<Option<T>, E>,
+    ) -> Given<T> {
+        match value {
+            Value::Missing => None,
+            Value::Null if self.clears => Some(None),
+            value => self.required(field, value, parse),
+        }
+    }
+
     /// One of several words; may be left out. `options` is how zod lists them.
     pub(crate) fn choice<T>(
         &mut self,
@@ -340,13 +421,51 @@ impl Check {
         }
     }
 
-    /// A boolean; `false` if it is left out.
-    pub(crate) fn boolean(&mut self, field: &'static str, value: &Value<'_>) -> bool {
+    /// A boolean that may be left out.
+    pub(crate) fn boolean(&mut self, field: &'static str, value: &Value<'_>) -> Option<bool> {
         match value {
-            Value::Missing => false,
-            Value::Boolean(value) => *value,
-            other => self.flaw(&[field], other.but_expected("boolean")).unwrap_or_default(),
+            Value::Missing => None,
+            Value::Boolean(value) => Some(*value),
+            other => self.flaw(&[field], other.but_expected("boolean")),
         }
+    }
+
+    /// An object of texts that may be left out.
+    pub(crate) fn metadata(&mut self, field: &'static str, value: &Value<'_>) -> Option<Metadata> {
+        let json = match value {
+            Value::Missing => return None,
+            Value::Null if self.clears => return Some(Metadata::default()),
+            Value::Object(json) => json.get(),
+            other => return self.flaw(&[field], other.but_expected("object")),
+        };
+        let Pairs { first, count } = match serde_json::from_str(json) {
+            Ok(pairs) => pairs,
+            // It was read once as JSON: what is wrong is half a surrogate pair in a string.
+            Err(_) => return self.flaw(&[field], Flaw::new(Code::Custom, "A string is not valid Unicode")),
+        };
+        if count > Metadata::MAX {
+            let message = format!("Object must contain at most {} key(s)", Metadata::MAX);
+            return self.flaw(&[field], Flaw::new(Code::TooBig, message));
+        }
+        let before = self.issues.len();
+        let mut pairs = Vec::with_capacity(count);
+        for (name, value) in &first {
+            let flaws = Metadata::check_name(name);
+            if !flaws.is_empty() {
+                // What is no name is not repeated.
+                self.issues.extend(flaws.into_iter().map(|flaw| flaw.at([field])));
+                continue;
+            }
+            match value {
+                Value::String(text) => {
+                    let flaws = Metadata::check_value(text);
+                    self.issues.extend(flaws.into_iter().map(|flaw| flaw.at([field, &**name])));
+                    pairs.push((name.clone().into_owned(), text.clone().into_owned()));
+                }
+                other => drop(self.flaw::<()>(&[field, &**name], other.but_expected("string"))),
+            }
+        }
+        (self.issues.len() == before).then(|| Metadata::of_checked(pairs))
     }
 
     /// An array of several words; empty if it is left out. At most `most` of them. `options` is how zod lists the words.
@@ -374,8 +493,16 @@ impl Check {
         chosen
     }
 
-    /// An array of strings; empty if it is left out. At most `most` of them.
-    pub(crate) fn strings(&mut self, field: &'static str, value: &Value<'_>, most: usize) -> Vec<String> {
+    /// An array of strings that may be left out, or cleared. At most `most` of them.
+    pub(crate) fn list(&mut self, field: &'static str, value: &Value<'_>, most: usize) -> Option<Vec<String>> {
+        match value {
+            Value::Missing => None,
+            Value::Null if self.clears => Some(Vec::new()),
+            value => Some(self.strings(field, value, most)),
+        }
+    }
+
+    fn strings(&mut self, field: &'static str, value: &Value<'_>, most: usize) -> Vec<String> {
         let elements = self.elements(field, value, most);
         let mut strings = Vec::with_capacity(elements.len());
         for (index, element) in elements.iter().enumerate() {

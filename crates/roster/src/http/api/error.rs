@@ -90,6 +90,24 @@ fn of_app(error: Error) -> Response {
         Error::Invalid(issues) => invalid(&issues),
         Error::EmailTaken => invalid(&[Issue::email_taken()]),
         Error::NameTaken => invalid(&[Issue::name_taken()]),
+        Error::ExternalIdTaken => invalid(&[Issue::external_id_taken()]),
+        Error::AnotherVersion => plain_json(StatusCode::PRECONDITION_FAILED, br#"{"error":"Precondition failed"}"#),
+        Error::StillActive => plain_json(StatusCode::CONFLICT, br#"{"error":"Deactivate the user first"}"#),
+        Error::AnotherRequest => {
+            plain_json(StatusCode::UNPROCESSABLE_ENTITY, br#"{"error":"Idempotency-Key was used for another request"}"#)
+        }
+        // Its answer is there by now, or in a moment.
+        Error::Answered => {
+            let response = plain_json(
+                StatusCode::CONFLICT,
+                br#"{"error":"A request with this Idempotency-Key is being answered"}"#,
+            );
+            with(response, RETRY_AFTER, HeaderValue::from_static("1"))
+        }
+        Error::Stale(cause) => {
+            tracing::warn!(error = %chain(&cause), "a user changed again and again while it was to be changed");
+            try_again()
+        }
         Error::Forbidden => plain_json(StatusCode::FORBIDDEN, br#"{"error":"Access denied"}"#),
         Error::NotFound => not_found_now(),
         Error::TooManyWebhooks => {

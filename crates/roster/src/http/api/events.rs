@@ -104,7 +104,7 @@ impl<'a> EventBody<'a> {
             public_id: id.as_str(),
             r#type: EventType(event.action),
             created_at: event.at.to_string(),
-            data: EventData { public_id: &event.target },
+            data: EventData { public_id: &event.target, fields: event.changed() },
         }
     }
 }
@@ -115,6 +115,10 @@ impl<'a> EventBody<'a> {
 pub(crate) struct EventData<'a> {
     /// The public identifier of what it happened to
     public_id: &'a str,
+    /// Of `user.updated`, the names of the fields that changed. Other events have none
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    fields: Option<Vec<&'a str>>,
 }
 
 /// What happened.

@@ -4,13 +4,13 @@ use utoipa::{
     OpenApi,
     openapi::{
         ArrayBuilder, ContactBuilder, Content, HeaderBuilder, HttpMethod, Info, InfoBuilder, LicenseBuilder,
-        ObjectBuilder, PathItem, Ref, RefOr, Response, ResponseBuilder, Schema, Server, ServerBuilder,
+        ObjectBuilder, PathItem, Ref, RefOr, Required, Response, ResponseBuilder, Schema, Server, ServerBuilder,
         schema::{SchemaType, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 
-use super::{events, me, organization, role::UserRole, users, webhooks, webhooks::deliveries};
+use super::{events, me, organization, role::UserRole, users, users::shape::View, webhooks, webhooks::deliveries};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -18,6 +18,10 @@ use super::{events, me, organization, role::UserRole, users, webhooks, webhooks:
         users::create_user,
         users::list_users,
         users::get_user,
+        users::change::update_user,
+        users::change::deactivate_user,
+        users::change::restore_user,
+        users::change::erase_user,
         me::get_me,
         organization::get_organization,
         organization::update_organization,
@@ -34,7 +38,7 @@ use super::{events, me, organization, role::UserRole, users, webhooks, webhooks:
         deliveries::list_deliveries,
         deliveries::get_delivery
     ),
-    components(schemas(UserRole)),
+    components(schemas(UserRole, View)),
     tags(
         (name = "users", description = "The people of your organization"),
         (name = "me", description = "The key that is used"),
@@ -72,6 +76,9 @@ pub fn openapi() -> String {
         ];
         for (method, operation) in operations {
             let Some(operation) = operation else { continue };
+            if let Some(RefOr::T(body)) = operation.request_body.as_mut().filter(|_| may_have_no_body(path)) {
+                body.required = Some(Required::False);
+            }
             for (name, _) in common_responses() {
                 if answers_with(path, &method, name) {
                     let reference = Ref::new(format!("#/components/responses/{name}"));
@@ -115,6 +122,11 @@ fn answers_with(path: &str, method: &HttpMethod, status: &str) -> bool {
         "504" => *method != HttpMethod::Get,
         _ => true,
     }
+}
+
+/// Whether what is sent may be left out.
+fn may_have_no_body(path: &str) -> bool {
+    path.ends_with("/deactivate") || path.ends_with("/restore")
 }
 
 /// Whether a list is read piece by piece.

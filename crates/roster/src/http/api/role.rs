@@ -57,6 +57,18 @@ impl PartialSchema for AssignableRole {
 
 impl ToSchema for AssignableRole {}
 
+/// The role that the API gives a user who is there.
+pub(crate) struct NewRole;
+
+impl PartialSchema for NewRole {
+    fn schema() -> RefOr<Schema> {
+        let description = "The role the user gets. The key needs the right over it, and over the one the user has.";
+        words(Role::ASSIGNABLE.map(Role::as_str)).description(Some(description)).into()
+    }
+}
+
+impl ToSchema for NewRole {}
+
 /// One of several words.
 pub(super) fn words<const N: usize>(words: [&'static str; N]) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).enum_values(Some(words))

@@ -1,28 +1,47 @@
 //! `/api/v1/users`: create, list, get by id.
 
+pub(super) mod change;
 mod parse;
 pub(super) mod shape;
+mod whole;
 
-use axum::extract::{Path, RawQuery, State, rejection::PathRejection};
+use std::sync::Arc;
+
+use axum::{
+    extract::{Path, RawQuery, State, rejection::PathRejection},
+    response::Response,
+};
 use bytes::Bytes;
+use hyper::{
+    HeaderMap, StatusCode,
+    header::{HeaderValue, IF_NONE_MATCH},
+};
 use quick_cache::{Weighter, sync::Cache};
-use roster_directory::{Flaw, Issue, NewUser, OrganizationId, Role, UserId, query::Page, user::Warning};
-use roster_store::Epoch;
+use roster_directory::{
+    Flaw, Issue, OrganizationId, Role, Timestamp, User, UserId,
+    query::Page,
+    repeat::{Answer, Repeat},
+    user::Warning,
+};
+use roster_store::Altered;
 
 use super::{
     super::{
-        AppState, Shared,
+        AppState,
         auth::{Creator, Reader},
     },
     body::JsonBody,
     error::ApiResult,
+    etag::{self, Conditions},
     json, json_bytes,
     params::link_next,
+    repeat::{asked, kept, once},
     warning::{List, is_harmless},
 };
-use crate::app::{Caller, Created, Error};
-pub(crate) use parse::{PARAMETERS, new_user};
-use shape::{CreateUserRequest, CreateUserResponse, ListParams, UserBody, UserPage};
+use crate::app::{Acted, Caller, Error};
+pub(crate) use parse::{PARAMETERS, VIEW, new_user};
+use shape::{CreateUserRequest, CreateUserResponse, ListParams, Pagination, UserBody, UserPage, View};
+use whole::{WholeUserBody, WholeUserPage};
 
 /// Warnings about payors that are spelled out; the others are counted, so that the header stays short.
 const MAX_NAMED_PAYORS: usize = 20;
@@ -39,6 +58,12 @@ const MAX_NAMED_PAYORS: usize = 20;
     operation_id = "createUser",
     tag = "users",
     security(("BearerAuth" = [])),
+    params((
+        "Idempotency-Key" = Option<String>, Header, nullable = false, min_length = 1, max_length = 255,
+        pattern = r"^[!-~]{1,255}$",
+        description = "What you call this request: 1 to 255 visible ASCII characters. Sent again within 24 hours with the \
+                       same body, it is answered as it was and not done again (`Idempotent-Replayed: true`)"
+    )),
     request_body(content = CreateUserRequest, content_type = "application/json", examples(
         ("basic" = (summary = "Basic user creation", value = json!({
             "firstName": "John", "lastName": "Doe", "email": "john.doe@example.com", "role": "TECHNICIAN"
@@ -49,37 +74,62 @@ const MAX_NAMED_PAYORS: usize = 20;
             "providerPayors": ["abc123"]
         })))
     )),
-    responses((
-        status = 200, description = "User created successfully", body = CreateUserResponse, headers((
-            "Roster-Warning" = String,
-            description = "What was taken all the same, as an RFC 8941 list: `unknown-payor`, `more-unknown-payors`, \
-                           `npi-check-digit`, `phone-unreachable`, `unknown-field`, `more-unknown-fields`, \
-                           `unknown-parameter`, `more-unknown-parameters`; not there if nothing is to be said"
-        )),
-        links(("getUser" = (
-            operation_id = "getUser",
-            parameters(("publicId" = "$response.body#/user/publicId")),
-            description = "The user that was created"
-        )))
-    ))
+    responses(
+        (
+            status = 200, description = "User created successfully", body = CreateUserResponse, headers((
+                "Roster-Warning" = String,
+                description = "What was taken all the same, as an RFC 8941 list: `unknown-payor`, `more-unknown-payors`, \
+                               `npi-check-digit`, `phone-unreachable`, `unknown-field`, `more-unknown-fields`, \
+                               `unknown-parameter`, `more-unknown-parameters`; not there if nothing is to be said"
+            )),
+            links(("getUser" = (
+                operation_id = "getUser",
+                parameters(("publicId" = "$response.body#/user/publicId")),
+                description = "The user that was created"
+            )))
+        ),
+        (status = 422, description = "The `Idempotency-Key` named another request", body = change::ErrorBody)
+    )
 )]
-pub(crate) async fn create_user(State(shared): AppState, Creator(caller): Creator, body: JsonBody) -> ApiResult {
+pub(crate) async fn create_user(
+    State(shared): AppState,
+    Creator(caller): Creator,
+    Conditions(headers): Conditions,
+    body: JsonBody,
+) -> ApiResult {
+    let repeat = asked(&headers, &caller, "POST /v1/users", &body.0)?;
     let (new, unknown) = parse::new_user(&body.0);
-    unknown.fields_in(create(&shared, &caller, new).await)
+    let act = async |repeat: Option<&Repeat>| match repeat {
+        Some(repeat) => {
+            let answering = |acted: &Acted| answer(acted, &caller, repeat);
+            Ok(created(&shared.app.create_user_once(&caller, new?, Some(&answering)).await?, &caller))
+        }
+        None => Ok(created(&shared.app.create_user(&caller, new?).await?, &caller)),
+    };
+    unknown.fields_in(once(&shared, &caller, repeat, act).await)
 }
 
-async fn create(shared: &Shared, caller: &Caller, new: Result<NewUser, Vec<Issue>>) -> ApiResult {
-    let Created { user, warnings } = shared.app.create_user(caller, new?).await?;
-    let mut response = json(&CreateUserResponse::of(&user, &caller.identity.organization));
-    if !warnings.is_empty() {
-        listed(&warnings).add_to(response.headers_mut());
-    }
-    Ok(response)
+fn created(acted: &Acted, caller: &Caller) -> Response {
+    let mut response = json(&CreateUserResponse::of(&acted.user, &caller.identity.organization));
+    listed(&acted.warnings).add_to(response.headers_mut());
+    response
+}
+
+/// What is kept of the answer to a create that may be sent again.
+fn answer(acted: &Acted, caller: &Caller, repeat: &Repeat) -> Answer {
+    let (user, identity) = (acted.user.clone(), caller.identity.clone());
+    let write = move |at: Timestamp| {
+        let user = User { created_at: at, ..user.clone() };
+        serde_json::to_vec(&CreateUserResponse::of(&user, &identity.organization)).expect("strings only")
+    };
+    let headers = kept(created(acted, caller).headers());
+    Answer { repeat: repeat.clone(), status: 200, headers, about: Some(acted.user.id), write: Arc::new(write) }
 }
 
 /// Get paginated list of users
 ///
-/// Exact and current: whatever was answered before this request is in it.
+/// Exact and current: whatever was answered before this request is in it. With `view=full` each user is a `WholeUser`, which
+/// has more keys.
 #[utoipa::path(
     get,
     path = "/v1/users",
@@ -103,64 +153,126 @@ pub(crate) async fn list_users(
     let text = query.as_deref().unwrap_or_default();
     let query = parse::query(text, caller.identity.may_read)?;
     let page = query.page;
+    let whole = query.whole;
     let listing = shared.app.list_users(&caller, query).await?;
-    let mut response = json_bytes(UserPage::write(&listing, page).into());
+    let mut response = match whole {
+        false => json_bytes(UserPage::write(&listing, page).into()),
+        true => {
+            let organization = &caller.identity.organization;
+            let data = listing.whole.iter().map(|user| WholeUserBody::of(user, organization)).collect();
+            json(&WholeUserPage { data, pagination: Pagination::of(page, listing.total) })
+        }
+    };
     if let Some(last) = listing.users.last().filter(|_| listing.goes_on) {
         let number = (page.number + 1).min(Page::MAX_NUMBER);
-        link_next(response.headers_mut(), text, Some(number), last.profile.id.as_str());
+        let id = last.profile.id;
+        match listing.last_turn {
+            None => link_next(response.headers_mut(), text, Some(number), id.as_str()),
+            Some(turn) => link_next(response.headers_mut(), text, Some(number), &format!("{id}@{turn}")),
+        }
     }
     Ok(response)
 }
 
 /// Get user by publicId
 ///
-/// A user of another organization, or of a role the key may not read, is as unknown as one that never was.
+/// A user of another organization, or of a role the key may not read, is as unknown as one that never was. With `view=full`
+/// the answer is a `WholeUser`, which has more keys.
 #[utoipa::path(
     get,
     path = "/v1/users/{publicId}",
     operation_id = "getUser",
     tag = "users",
     security(("BearerAuth" = [])),
-    params((
-        "publicId" = String, Path, description = "User public identifier", example = "usr_1234567890_abc123def",
-        pattern = "^usr_[0-9]{10}_[a-z0-9]{9}$"
-    )),
-    responses((status = 200, description = "OK", body = UserBody))
+    params(
+        (
+            "publicId" = String, Path, description = "User public identifier", example = "usr_1234567890_abc123def",
+            pattern = "^usr_[0-9]{10}_[a-z0-9]{9}$"
+        ),
+        ("view" = Option<View>, Query, description = "The whole user, or what the published page shows"),
+        ("If-None-Match" = Option<String>, Header, nullable = false, description = "The `ETag` that you have")
+    ),
+    responses(
+        (
+            status = 200, description = "OK", body = UserBody,
+            headers(("ETag" = String, description = "This version of the user in this view"))
+        ),
+        (status = 304, description = "You have it: the user still has that `ETag`")
+    )
 )]
 pub(crate) async fn get_user(
     State(shared): AppState,
     Reader(caller): Reader,
     path: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
+    Conditions(headers): Conditions,
 ) -> ApiResult {
-    let id = path.ok().and_then(|Path(id)| UserId::parse(&id));
-    let id = id.ok_or_else(|| vec![Flaw::malformed("Invalid publicId format").at(["publicId"])])?;
+    let id = user_id(path)?;
+    if query.as_deref().is_some_and(|query| !query.is_empty()) && parse::view(query.as_deref().unwrap_or_default())? {
+        let (user, organization) = (shared.app.user(&caller, id).await?, &caller.identity.organization);
+        let tag = etag::of_whole(user.version, organization);
+        return Ok(tagged(tag, &headers, || WholeUserBody::of(&user, organization).write().into()));
+    }
 
-    let place = (caller.organization(), id);
-    let ready = match shared.answers.get(&place).filter(|ready| ready.epoch == caller.epoch) {
+    let ready = match shared.answers.get(&id).filter(|ready| ready.organization == caller.organization()) {
         Some(ready) => ready,
         None => {
-            let user = shared.app.user(&caller, id).await?;
-            let role = user.role;
-            let body = UserBody::of(&user.into()).write().into();
-            let ready = Ready { epoch: caller.epoch, role, body };
-            shared.answers.insert(place, ready.clone());
+            let altered = shared.app.store().altered();
+            let profile = shared.app.profile(&caller, id).await?;
+            let body = UserBody::of(&profile).write().into();
+            let (organization, tag) = (caller.organization(), etag::of_version(profile.version));
+            let ready = Ready { organization, role: profile.role, tag, body };
+            shared.answers.insert(id, ready.clone());
+            if shared.app.store().altered() != altered {
+                shared.answers.remove(&id);
+            }
             ready
         }
     };
     if !caller.identity.may_read.contains(ready.role) {
         return Err(Error::NotFound.into());
     }
-    Ok(json_bytes(ready.body))
+    Ok(tagged(ready.tag, &headers, || ready.body))
 }
 
-/// Answers of get by id that can be sent as they are: by organization and user, right under one epoch.
-pub(crate) type Answers = Cache<(OrganizationId, UserId), Ready, Weigh>;
+/// The answer of this tag, unless whoever asks has it already (RFC 9110 §13.1.2).
+fn tagged(tag: HeaderValue, headers: &HeaderMap, body: impl FnOnce() -> Bytes) -> Response {
+    let is_known = headers.contains_key(IF_NONE_MATCH) && etag::is_known(headers, &tag);
+    let mut response = match is_known {
+        false => json_bytes(body()),
+        true => {
+            let mut response = Response::default();
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            response
+        }
+    };
+    etag::add(response.headers_mut(), tag);
+    response
+}
+
+/// The user that a path names.
+fn user_id(path: Result<Path<String>, PathRejection>) -> Result<UserId, Vec<Issue>> {
+    let id = path.ok().and_then(|Path(id)| UserId::parse(&id));
+    id.ok_or_else(|| vec![Flaw::malformed("Invalid publicId format").at(["publicId"])])
+}
+
+/// Answers of get by id that can be sent as they are. Of whoever is altered they are dropped.
+pub(crate) type Answers = Cache<UserId, Ready, Weigh>;
+
+/// Drops what is kept of whoever was altered.
+pub(crate) fn forget(answers: &Answers, altered: Altered<'_>) {
+    match altered {
+        Altered::Users(users) => users.iter().for_each(|id| drop(answers.remove(id))),
+        Altered::Anybody => answers.clear(),
+    }
+}
 
 /// One of them.
 #[derive(Clone)]
 pub(crate) struct Ready {
-    epoch: Epoch,
+    organization: OrganizationId,
     role: Role,
+    tag: HeaderValue,
     body: Bytes,
 }
 
@@ -175,9 +287,9 @@ pub(crate) fn answers(mebibytes: u32) -> Answers {
 #[derive(Clone)]
 pub(crate) struct Weigh;
 
-impl Weighter<(OrganizationId, UserId), Ready> for Weigh {
-    fn weight(&self, _: &(OrganizationId, UserId), ready: &Ready) -> u64 {
-        ready.body.len() as u64 + 176
+impl Weighter<UserId, Ready> for Weigh {
+    fn weight(&self, _: &UserId, ready: &Ready) -> u64 {
+        ready.body.len() as u64 + 256
     }
 }
 

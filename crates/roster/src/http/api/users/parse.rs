@@ -2,12 +2,12 @@
 
 use roster_directory::{
     Flaw, Issue, NewUser, Query, Role, RoleSet, UserId,
-    credential::RecertificationDate,
+    credential::{Day, RecertificationDate},
     npi::NpiNumber,
     phone::PhoneNumber,
-    query::{Order, Page},
+    query::{Order, Page, Sort, SortKey},
     search::Terms,
-    user::{Demographics, Email, EmailKey, PersonName},
+    user::{Demographics, Email, EmailKey, ExternalId, Line, Patch, PersonName, Status},
 };
 
 use super::super::{
@@ -22,12 +22,21 @@ const MAX_PAYORS: usize = 100;
 /// Whom a body asks to create, or everything that is wrong with it; and the names in it that nobody knows.
 pub(crate) fn new_user(body: &[u8]) -> (Result<NewUser, Vec<Issue>>, Unknown) {
     match Fields::read(body, &FIELDS) {
-        Ok(fields) => (checked(&fields.values), fields.unknown),
+        Ok(fields) => (changes(&fields.values, Null::Refused).map(new), fields.unknown),
         Err(issues) => (Err(issues), Unknown::default()),
     }
 }
 
-const FIELDS: [&str; 9] = [
+/// What a body asks to change about a user, or everything that is wrong with it; and the names that nobody knows.
+pub(super) fn patch(body: &[u8]) -> (Result<Patch, Vec<Issue>>, Unknown) {
+    match Fields::read(body, &FIELDS) {
+        Ok(fields) => (changes(&fields.values, Null::Clears), fields.unknown),
+        Err(issues) => (Err(issues), Unknown::default()),
+    }
+}
+
+/// The documented fields, and then those that Roster adds.
+const FIELDS: [&str; 19] = [
     "firstName",
     "lastName",
     "email",
@@ -37,40 +46,97 @@ const FIELDS: [&str; 9] = [
     "shouldSendSMS",
     "recertificationDate",
     "providerPayors",
+    "sex",
+    "caregiverId",
+    "birthDate",
+    "addressLine1",
+    "addressLine2",
+    "city",
+    "state",
+    "postalCode",
+    "externalId",
+    "metadata",
 ];
 
-/// What is wrong is said in the order of the schema.
-fn checked(fields: &[Value<'_>; FIELDS.len()]) -> Result<NewUser, Vec<Issue>> {
-    let [first_name, last_name, email, role, phone, npi, sms, recertification, payors] = fields;
+/// What a body may do with the fields that can be cleared.
+#[derive(Clone, Copy)]
+enum Null {
+    /// It names a new user: what nobody knows is left out.
+    Refused,
+    /// It changes one: what is not known any more is `null`.
+    Clears,
+}
 
-    let mut check = Check::default();
-    let first_name = check.required("firstName", first_name, PersonName::parse);
-    let last_name = check.required("lastName", last_name, PersonName::parse);
-    let email = check.optional("email", email, Email::parse);
-    let role =
-        check.choice("role", role, ASSIGNABLE, |name| Role::parse(name).filter(|role| Role::ASSIGNABLE.contains(role)));
-    let phone = check.optional("phoneNumber", phone, PhoneNumber::given).flatten();
-    let npi = check.optional("npiNumber", npi, NpiNumber::given).flatten();
-    let should_send_sms = check.boolean("shouldSendSMS", sms);
-    let recertification = check.optional("recertificationDate", recertification, RecertificationDate::parse);
-    let payors = check.strings("providerPayors", payors, MAX_PAYORS);
+/// The fields of a body, whoever it makes or changes. What is wrong is said in the order of the schema.
+fn changes(fields: &[Value<'_>; FIELDS.len()], null: Null) -> Result<Patch, Vec<Issue>> {
+    let [first_name, last_name, email, role, phone, npi, sms, recertification, payors, rest @ ..] = fields;
+    let [sex, caregiver, birth_date, line1, line2, city, state, postal_code, external_id, metadata] = rest;
+
+    let mut check = match null {
+        Null::Refused => Check::default(),
+        Null::Clears => Check::clearing(),
+    };
+    let name = |check: &mut Check, field, value: &Value<'_>| match (null, value) {
+        (Null::Clears, Value::Missing) => None,
+        _ => check.required(field, value, PersonName::parse),
+    };
+    let patch = Patch {
+        first_name: name(&mut check, "firstName", first_name),
+        last_name: name(&mut check, "lastName", last_name),
+        email: check.clearable("email", email, |text| Email::parse(text).map(Some)),
+        role: check
+            .choice("role", role, ASSIGNABLE, |name| Role::parse(name).filter(|role| Role::ASSIGNABLE.contains(role))),
+        phone: check.clearable("phoneNumber", phone, PhoneNumber::given),
+        npi: check.clearable("npiNumber", npi, NpiNumber::given),
+        should_send_sms: check.boolean("shouldSendSMS", sms),
+        recertification: check
+            .clearable("recertificationDate", recertification, |text| RecertificationDate::parse(text).map(Some)),
+        payors: check.list("providerPayors", payors, MAX_PAYORS),
+        sex: check.clearable("sex", sex, Line::given),
+        caregiver: check.clearable("caregiverId", caregiver, |text| {
+            UserId::parse(text).map(Some).ok_or(Flaw::malformed("Invalid publicId format"))
+        }),
+        birth_date: check.clearable("birthDate", birth_date, |text| Day::parse(text).map(Some)),
+        address_line1: check.clearable("addressLine1", line1, Line::given),
+        address_line2: check.clearable("addressLine2", line2, Line::given),
+        city: check.clearable("city", city, Line::given),
+        state: check.clearable("state", state, Line::given),
+        postal_code: check.clearable("postalCode", postal_code, Line::given),
+        external_id: check.clearable("externalId", external_id, ExternalId::given),
+        metadata: check.metadata("metadata", metadata),
+    };
     check.finish()?;
+    Ok(patch)
+}
 
-    let (Some(first_name), Some(last_name)) = (first_name, last_name) else {
+/// Whom the fields of a body make.
+fn new(patch: Patch) -> NewUser {
+    let (Some(first_name), Some(last_name)) = (patch.first_name, patch.last_name) else {
         unreachable!("a required field that is missing is an issue")
     };
-    Ok(NewUser {
+    NewUser {
         first_name,
         last_name,
-        email,
-        role: role.unwrap_or(Role::Technician),
-        phone,
-        npi,
-        should_send_sms,
-        recertification,
-        payors,
-        demographics: Demographics::default(),
-    })
+        email: patch.email.flatten(),
+        role: patch.role.unwrap_or(Role::Technician),
+        phone: patch.phone.flatten(),
+        npi: patch.npi.flatten(),
+        should_send_sms: patch.should_send_sms.unwrap_or_default(),
+        recertification: patch.recertification.flatten(),
+        payors: patch.payors.unwrap_or_default(),
+        demographics: Demographics {
+            sex: patch.sex.flatten(),
+            caregiver: patch.caregiver.flatten(),
+            birth_date: patch.birth_date.flatten(),
+            address_line1: patch.address_line1.flatten(),
+            address_line2: patch.address_line2.flatten(),
+            city: patch.city.flatten(),
+            state: patch.state.flatten(),
+            postal_code: patch.postal_code.flatten(),
+        },
+        external_id: patch.external_id.flatten(),
+        metadata: patch.metadata.unwrap_or_default(),
+    }
 }
 
 /// [`Role::ASSIGNABLE`], as zod lists an enum's options; a test compares the two.
@@ -84,17 +150,21 @@ const ANY_ROLE: &str = "'ADMIN' | 'BILLING_MANAGER' | 'SCHEDULING_MANAGER' | 'CL
 
 /// What a query string asks for, or everything that is wrong with it. Of a parameter given twice the last counts.
 pub(super) fn query(query: &str, visible: RoleSet) -> Result<Query, Vec<Issue>> {
-    let [page, page_size, search, role, email, sort, cursor] = given(query, &PARAMETERS);
+    let [page, page_size, search, role, status, email, sort, cursor, view] = given(query, &PARAMETERS);
 
     let mut issues = Vec::new();
     let mut asked = Query {
         visible,
         role: None,
+        status: Some(Status::Active),
+        whole: false,
         email: None,
         search: Terms::default(),
+        key: SortKey::default(),
         order: Order::default(),
         page: Page::default(),
         after: None,
+        after_turn: None,
     };
     take(&mut issues, "page", page, |text| whole_number(text, Page::MAX_NUMBER), |number| asked.page.number = number);
     take(&mut issues, PAGE_SIZE, page_size, size_of_page, |size| asked.page.size = size);
@@ -106,12 +176,51 @@ pub(super) fn query(query: &str, visible: RoleSet) -> Result<Query, Vec<Issue>> 
         |name| Role::parse(name).ok_or_else(|| Flaw::not_one_of(ANY_ROLE, name)),
         |role| asked.role = Some(role),
     );
+    take(&mut issues, "status", status, status_of, |status| asked.status = status);
     let email = email.filter(|email| !email.is_empty());
     take(&mut issues, "email", email, EmailKey::sought, |email| asked.email = Some(email));
-    take(&mut issues, "sort", sort, Order::parse, |order| asked.order = order);
-    take(&mut issues, CURSOR, cursor, cursor_of(UserId::parse), |id| asked.after = Some(id));
+    take(&mut issues, "sort", sort, Sort::parse, |sort| (asked.key, asked.order) = (sort.key, sort.order));
+    take(&mut issues, CURSOR, cursor, cursor_of(place_in_list), |(id, turn)| {
+        (asked.after, asked.after_turn) = (Some(id), turn);
+    });
+    take(&mut issues, VIEW[0], view, is_whole, |whole| asked.whole = whole);
     if issues.is_empty() { Ok(asked) } else { Err(issues) }
 }
 
 /// What a list of users can be asked by.
-pub(crate) const PARAMETERS: [&str; 7] = ["page", PAGE_SIZE, "search", "role", "email", "sort", CURSOR];
+pub(crate) const PARAMETERS: [&str; 9] =
+    ["page", PAGE_SIZE, "search", "role", "status", "email", "sort", CURSOR, VIEW[0]];
+
+/// What get by id can be asked by.
+pub(crate) const VIEW: [&str; 1] = ["view"];
+
+/// Whether the whole user is asked for.
+pub(super) fn view(query: &str) -> Result<bool, Vec<Issue>> {
+    let [view] = given(query, &VIEW);
+    let (mut issues, mut whole) = (Vec::new(), false);
+    take(&mut issues, VIEW[0], view, is_whole, |asked| whole = asked);
+    if issues.is_empty() { Ok(whole) } else { Err(issues) }
+}
+
+fn is_whole(text: &str) -> Result<bool, Flaw> {
+    match text {
+        "full" => Ok(true),
+        _ => Err(Flaw::not_one_of("'full'", text)),
+    }
+}
+
+/// A user's id, and, after an `@`, where it stood in a list sorted by `updatedAt`.
+fn place_in_list(text: &str) -> Option<(UserId, Option<i64>)> {
+    match text.split_once('@') {
+        Some((id, turn)) => Some((UserId::parse(id)?, Some(turn.parse().ok()?))),
+        None => Some((UserId::parse(text)?, None)),
+    }
+}
+
+fn status_of(text: &str) -> Result<Option<Status>, Flaw> {
+    match Status::ALL.into_iter().find(|status| status.as_str() == text) {
+        Some(status) => Ok(Some(status)),
+        None if text == "ALL" => Ok(None),
+        None => Err(Flaw::not_one_of("'ACTIVE' | 'DEACTIVATED' | 'ALL'", text)),
+    }
+}

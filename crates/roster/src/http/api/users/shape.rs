@@ -11,7 +11,10 @@ use roster_store::Listing;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::super::role::{AssignableRole, UserRole};
+use super::{
+    super::role::{AssignableRole, NewRole, UserRole},
+    whole::MetadataSchema,
+};
 
 /// Whom to create. Keys that are not listed here are ignored; `null` is not the same as leaving a key out, and is
 /// refused. Lengths are counted as JavaScript counts them, in UTF-16 units.
@@ -63,13 +66,177 @@ pub(crate) struct CreateUserRequest {
     ///
     /// RFC 3339, with `Z` or an offset; seconds, and the colon of the offset, may be left out. What counts is the calendar
     /// day as it is written.
-    #[schema(nullable = false, format = DateTime)]
+    #[schema(nullable = false, format = DateTime, pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T")]
     recertification_date: Option<String>,
     /// Assigns the provided payors to the User, if exists
     ///
     /// Public ids of payors of the organization. Others are skipped, and named in `Roster-Warning`.
     #[schema(nullable = false, max_items = 100)]
     provider_payors: Option<Vec<String>>,
+    /// Roster's own, as all that follow: what the published read shape shows. Blank is as if left out
+    #[schema(
+        nullable = false,
+        max_length = 200,
+        pattern = r"^[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*[^\u0000-\u001f\u007f-\u009f]*[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*$"
+    )]
+    sex: Option<String>,
+    /// The publicId of the user who cares for this one
+    #[schema(nullable = false, pattern = "^usr_[0-9]{10}_[a-z0-9]{9}$")]
+    caregiver_id: Option<String>,
+    #[schema(nullable = false, format = Date, pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+    birth_date: Option<String>,
+    #[schema(
+        nullable = false,
+        max_length = 200,
+        pattern = r"^[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*[^\u0000-\u001f\u007f-\u009f]*[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*$"
+    )]
+    address_line1: Option<String>,
+    #[schema(
+        nullable = false,
+        max_length = 200,
+        pattern = r"^[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*[^\u0000-\u001f\u007f-\u009f]*[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*$"
+    )]
+    address_line2: Option<String>,
+    #[schema(
+        nullable = false,
+        max_length = 200,
+        pattern = r"^[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*[^\u0000-\u001f\u007f-\u009f]*[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*$"
+    )]
+    city: Option<String>,
+    #[schema(
+        nullable = false,
+        max_length = 200,
+        pattern = r"^[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*[^\u0000-\u001f\u007f-\u009f]*[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*$"
+    )]
+    state: Option<String>,
+    #[schema(
+        nullable = false,
+        max_length = 200,
+        pattern = r"^[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*[^\u0000-\u001f\u007f-\u009f]*[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*$"
+    )]
+    postal_code: Option<String>,
+    /// What another system calls the user: unique among the active users of the organization
+    #[schema(
+        nullable = false,
+        max_length = 255,
+        pattern = r"^[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*[^\u0000-\u001f\u007f-\u009f]*[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*$"
+    )]
+    external_id: Option<String>,
+    // Described where it is made, as the role is.
+    #[schema(nullable = false, value_type = Option<MetadataSchema>, inline)]
+    metadata: Option<()>,
+}
+
+/// What is to change about a user. What is left out stays as it is; `null` clears a field that may be empty. Keys that are
+/// not listed here are ignored.
+// Values never take this shape: a body is read field by field (`parse.rs`), so that everything wrong is said at once.
+// The patterns leave out control characters, as `roster_directory::text` does; a name needs something to read.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "it is the schema; values never take this shape")]
+pub(crate) struct UpdateUserRequest {
+    /// User's first name. White space around it is removed; then it has 1 to 100 characters
+    #[schema(
+        nullable = false,
+        min_length = 1,
+        pattern = r"^[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]([^\u0000-\u001f\u007f-\u009f]{0,98}[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff])?[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*$"
+    )]
+    first_name: Option<String>,
+    /// User's last name. White space around it is removed; then it has 1 to 100 characters
+    #[schema(
+        nullable = false,
+        min_length = 1,
+        pattern = r"^[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]([^\u0000-\u001f\u007f-\u009f]{0,98}[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff])?[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*$"
+    )]
+    last_name: Option<String>,
+    /// User's email address (must be unique)
+    ///
+    /// Unique within the organization, ignoring the case of ASCII letters.
+    #[schema(
+        nullable = true,
+        format = Email,
+        max_length = 254,
+        pattern = r"^(?!\.)(?!.*\.\.)([A-Za-z0-9_'+\-\.]*)[A-Za-z0-9_+-]@([A-Za-z0-9][A-Za-z0-9\-]*\.)+[A-Za-z]{2,}$"
+    )]
+    email: Option<String>,
+    #[schema(nullable = false, inline)]
+    role: Option<NewRole>,
+    /// User's phone number
+    ///
+    /// Kept as it is given. One that no text message can reach is named in `Roster-Warning`.
+    #[schema(nullable = true, max_length = 64, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
+    phone_number: Option<String>,
+    /// National Provider Identifier number
+    ///
+    /// Kept as it is given. One whose check digit is wrong is named in `Roster-Warning`.
+    #[schema(nullable = true, max_length = 64, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
+    npi_number: Option<String>,
+    /// Whether to send SMS notifications
+    #[schema(nullable = false, rename = "shouldSendSMS")]
+    should_send_sms: Option<bool>,
+    /// Recertification date for the user
+    ///
+    /// RFC 3339, with `Z` or an offset; seconds, and the colon of the offset, may be left out. What counts is the calendar
+    /// day as it is written.
+    #[schema(nullable = true, format = DateTime, pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T")]
+    recertification_date: Option<String>,
+    /// Assigns the provided payors to the User, if exists
+    ///
+    /// Public ids of payors of the organization. Others are skipped, and named in `Roster-Warning`.
+    #[schema(nullable = true, max_items = 100)]
+    provider_payors: Option<Vec<String>>,
+    /// Roster's own, as all that follow: what the published read shape shows. Blank is as if left out
+    #[schema(
+        nullable = true,
+        max_length = 200,
+        pattern = r"^[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*[^\u0000-\u001f\u007f-\u009f]*[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*$"
+    )]
+    sex: Option<String>,
+    /// The publicId of the user who cares for this one
+    #[schema(nullable = true, pattern = "^usr_[0-9]{10}_[a-z0-9]{9}$")]
+    caregiver_id: Option<String>,
+    #[schema(nullable = true, format = Date, pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+    birth_date: Option<String>,
+    #[schema(
+        nullable = true,
+        max_length = 200,
+        pattern = r"^[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*[^\u0000-\u001f\u007f-\u009f]*[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*$"
+    )]
+    address_line1: Option<String>,
+    #[schema(
+        nullable = true,
+        max_length = 200,
+        pattern = r"^[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*[^\u0000-\u001f\u007f-\u009f]*[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*$"
+    )]
+    address_line2: Option<String>,
+    #[schema(
+        nullable = true,
+        max_length = 200,
+        pattern = r"^[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*[^\u0000-\u001f\u007f-\u009f]*[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*$"
+    )]
+    city: Option<String>,
+    #[schema(
+        nullable = true,
+        max_length = 200,
+        pattern = r"^[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*[^\u0000-\u001f\u007f-\u009f]*[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*$"
+    )]
+    state: Option<String>,
+    #[schema(
+        nullable = true,
+        max_length = 200,
+        pattern = r"^[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*[^\u0000-\u001f\u007f-\u009f]*[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*$"
+    )]
+    postal_code: Option<String>,
+    /// What another system calls the user: unique among the active users of the organization
+    #[schema(
+        nullable = true,
+        max_length = 255,
+        pattern = r"^[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*[^\u0000-\u001f\u007f-\u009f]*[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*$"
+    )]
+    external_id: Option<String>,
+    // Described where it is made, as the role is.
+    #[schema(nullable = true, value_type = Option<MetadataSchema>, inline)]
+    metadata: Option<()>,
 }
 
 /// The user that was created, and that it was.
@@ -93,7 +260,7 @@ impl<'a> CreateUserResponse<'a> {
             npi_number: user.npi.as_ref().map(NpiNumber::as_str),
             should_send_sms: user.should_send_sms,
             created_at: user.created_at.to_string(),
-            organization: OrganizationRef { name: organization.name.as_str(), public_id: organization.id.as_str() },
+            organization: OrganizationRef::of(organization),
         };
         Self { message: "User created successfully", user }
     }
@@ -139,6 +306,12 @@ pub(crate) struct OrganizationRef<'a> {
     public_id: &'a str,
 }
 
+impl<'a> OrganizationRef<'a> {
+    pub(super) fn of(organization: &'a Organization) -> Self {
+        Self { name: organization.name.as_str(), public_id: organization.id.as_str() }
+    }
+}
+
 /// The user as the list and get-by-id endpoints return it. Always all twelve keys; `null` where nothing is known.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -154,7 +327,7 @@ pub(crate) struct UserBody<'a> {
     #[schema(required, pattern = "^usr_[0-9]{10}_[a-z0-9]{9}$")]
     caregiver_id: Option<&'a str>,
     role: UserRole,
-    #[schema(required, format = Date)]
+    #[schema(required, format = Date, pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
     birth_date: Option<String>,
     #[schema(required)]
     address_line1: Option<&'a str>,
@@ -204,12 +377,7 @@ pub(crate) struct UserPage<'a> {
 impl UserPage<'_> {
     /// The page, written.
     pub(crate) fn write(Listing { users, total, .. }: &Listing, page: Page) -> Vec<u8> {
-        let pagination = Pagination {
-            page: page.number,
-            page_size: page.size,
-            total_count: *total,
-            total_pages: page.count(*total),
-        };
+        let pagination = Pagination::of(page, *total);
         let users: Vec<&[u8]> = users.iter().map(|user| user.written(|user| UserBody::of(user).write())).collect();
         let size = users.iter().map(|user| user.len() + 1).sum::<usize>() + MOST_AROUND;
         let mut page = Vec::with_capacity(size);
@@ -242,6 +410,12 @@ pub(crate) struct Pagination {
     total_pages: u64,
 }
 
+impl Pagination {
+    pub(super) fn of(page: Page, total: u64) -> Self {
+        Self { page: page.number, page_size: page.size, total_count: total, total_pages: page.count(total) }
+    }
+}
+
 /// How a list is asked for.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
@@ -259,6 +433,9 @@ pub(crate) struct ListParams {
     search: Option<String>,
     /// Filter by role; HIPP_ADMIN users are never returned
     role: Option<UserRole>,
+    /// Filter by status: ACTIVE unless another is given
+    #[param(inline)]
+    status: Option<StatusFilter>,
     /// Filter by email address: exact, ignoring the case of ASCII letters
     #[param(pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     email: Option<String>,
@@ -269,6 +446,27 @@ pub(crate) struct ListParams {
     )]
     sort: Option<String>,
     /// Where to go on: taken from the `Link` of the page before. The page number is then only repeated in the answer
-    #[param(pattern = "^usr_[0-9]{10}_[a-z0-9]{9}$")]
+    #[param(pattern = "^usr_[0-9]{10}_[a-z0-9]{9}(@-?[0-9]{1,19})?$")]
     cursor: Option<String>,
+    /// The whole of each user, or what the published page shows
+    #[param(inline)]
+    view: Option<View>,
+}
+
+/// Which users are listed.
+#[derive(ToSchema)]
+#[schema(rename_all = "UPPERCASE")]
+#[expect(dead_code, reason = "it is the schema; values never take this shape")]
+pub(crate) enum StatusFilter {
+    Active,
+    Deactivated,
+    All,
+}
+
+/// How much is shown of a user.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "it is the schema; values never take this shape")]
+pub(crate) enum View {
+    Full,
 }

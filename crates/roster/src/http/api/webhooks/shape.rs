@@ -31,7 +31,7 @@ pub(crate) struct CreateWebhookRequest {
     #[schema(max_length = 2048, example = "https://hooks.example.com/roster")]
     url: String,
     /// The types of event it is told; left out or empty: all of them, also those that later versions add
-    #[schema(nullable = false, max_items = 16)]
+    #[schema(nullable = false, max_items = 20)]
     events: Option<Vec<EventType>>,
     /// What it is for
     #[schema(nullable = false, max_length = 200, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
