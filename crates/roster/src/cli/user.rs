@@ -1,6 +1,7 @@
 //! `roster user`: users, by the one door that may also give the roles no key can assign.
 
 mod import;
+mod set;
 
 use clap::{Args, Subcommand};
 use roster_directory::{
@@ -8,13 +9,13 @@ use roster_directory::{
     credential::{Day, RecertificationDate},
     npi::NpiNumber,
     phone::PhoneNumber,
-    query::{Order, Page},
+    query::{Page, Sort},
     search::Terms,
-    user::{Demographics, Email, EmailKey, Line, PersonName, Warning},
+    user::{Demographics, Email, EmailKey, ExternalId, Line, Metadata, PersonName, Reason, Status, Warning},
 };
 
 use super::{Told, checked, found, key::role, note, operator_of, or_dash, row, say};
-use crate::app::App;
+use crate::app::{App, Meant};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum UserCommand {
@@ -27,6 +28,38 @@ pub(super) enum UserCommand {
     List(List),
     /// Show all that is known of a user
     Show {
+        /// The organization it belongs to
+        #[arg(long)]
+        org: OrganizationId,
+        /// The user's publicId, usr_…
+        id: UserId,
+    },
+    /// Change a user: what is not given stays as it is
+    Set(Box<set::Set>),
+    /// A user leaves: lists do not show it, its email is free, and what it is still owed is dropped
+    Deactivate {
+        /// The organization it belongs to
+        #[arg(long)]
+        org: OrganizationId,
+        /// The user's publicId, usr_…
+        id: UserId,
+        /// For whoever asks later; it is erased with the user
+        #[arg(long, value_parser = checked::<Reason>)]
+        reason: Option<Reason>,
+    },
+    /// A user comes back
+    Restore {
+        /// The organization it belongs to
+        #[arg(long)]
+        org: OrganizationId,
+        /// The user's publicId, usr_…
+        id: UserId,
+        /// Another email than the one of before
+        #[arg(long, value_parser = checked::<Email>)]
+        email: Option<Email>,
+    },
+    /// Remove every value of a deactivated user from the database; its id stays in the audit trail
+    Erase {
         /// The organization it belongs to
         #[arg(long)]
         org: OrganizationId,
@@ -81,6 +114,12 @@ pub(super) struct Create {
     state: Option<Line>,
     #[arg(long, value_parser = checked::<Line>)]
     postal_code: Option<Line>,
+    /// What another system calls the user; unique among the active users of the organization
+    #[arg(long, value_parser = checked::<ExternalId>)]
+    external_id: Option<ExternalId>,
+    /// NAME=TEXT; may be given several times
+    #[arg(long, value_name = "NAME=TEXT", value_parser = pair)]
+    metadata: Vec<(String, String)>,
 }
 
 #[derive(Debug, Args)]
@@ -94,12 +133,15 @@ pub(super) struct List {
     /// Only this role
     #[arg(long, value_parser = role)]
     role: Option<Role>,
+    /// ACTIVE, DEACTIVATED or ALL
+    #[arg(long, default_value = "ACTIVE", value_parser = status)]
+    status: StatusFilter,
     /// Only whoever has this email
     #[arg(long, value_parser = |text: &str| EmailKey::sought(text).map_err(Told::told))]
     email: Option<EmailKey>,
-    /// createdAt_desc or createdAt_asc
-    #[arg(long, default_value = "createdAt_desc", value_parser = |text: &str| Order::parse(text).map_err(Told::told))]
-    sort: Order,
+    /// createdAt_desc, createdAt_asc, updatedAt_desc or updatedAt_asc
+    #[arg(long, default_value = "createdAt_desc", value_parser = |text: &str| Sort::parse(text).map_err(Told::told))]
+    sort: Sort,
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=Page::MAX_NUMBER))]
     page: u64,
     #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..=i64::from(Page::MAX_SIZE)))]
@@ -113,8 +155,56 @@ impl UserCommand {
             UserCommand::Import(import) => import.run(app).await,
             UserCommand::List(list) => list.run(app).await,
             UserCommand::Show { org, id } => show(app, org, id).await,
+            UserCommand::Set(set) => set.run(app).await,
+            UserCommand::Deactivate { org, id, reason } => {
+                let caller = operator_of(app, org).await?;
+                found(app.deactivate_user(&caller, id, &Meant::Any, reason, None).await, || none(id))?;
+                say(format_args!("deactivated user {id}"))?;
+                Ok(())
+            }
+            UserCommand::Restore { org, id, email } => {
+                let caller = operator_of(app, org).await?;
+                found(app.restore_user(&caller, id, &Meant::Any, email, None).await, || none(id))?;
+                say(format_args!("restored user {id}"))?;
+                Ok(())
+            }
+            UserCommand::Erase { org, id } => {
+                let caller = operator_of(app, org).await?;
+                found(app.erase_user(&caller, id, &Meant::Any).await, || none(id))?;
+                say(format_args!("erased user {id}"))?;
+                Ok(())
+            }
         }
     }
+}
+
+fn none(id: UserId) -> String {
+    format!("the organization has no user {id}")
+}
+
+/// Which users are listed.
+#[derive(Debug, Clone, Copy)]
+struct StatusFilter(Option<Status>);
+
+fn status(text: &str) -> Result<StatusFilter, String> {
+    let status = Status::ALL.into_iter().find(|status| status.as_str() == text);
+    match (status, text) {
+        (None, "ALL") => Ok(StatusFilter(None)),
+        (None, _) => Err("ACTIVE, DEACTIVATED or ALL".to_owned()),
+        (status, _) => Ok(StatusFilter(status)),
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("NAME=TEXT is wanted")?;
+    let flaws = [Metadata::check_name(name), Metadata::check_value(value)].concat();
+    if flaws.is_empty() { Ok((name.to_owned(), value.to_owned())) } else { Err(flaws.told()) }
+}
+
+fn metadata(pairs: Vec<(String, String)>) -> anyhow::Result<Metadata> {
+    let metadata = Metadata::of_checked(pairs);
+    anyhow::ensure!(metadata.iter().len() <= Metadata::MAX, "at most {} names are kept as metadata", Metadata::MAX);
+    Ok(metadata)
 }
 
 /// A day begins as it does in UTC: only the day counts.
@@ -145,6 +235,8 @@ impl Create {
                 state: self.state,
                 postal_code: self.postal_code,
             },
+            external_id: self.external_id,
+            metadata: metadata(self.metadata)?,
             ..NewUser::named(self.first_name, self.last_name)
         };
         let created = app.create_user(&caller, new).await?;
@@ -170,18 +262,20 @@ impl List {
         let query = Query {
             visible: RoleSet::ALL,
             role: self.role,
+            status: self.status.0,
+            whole: true,
             email: self.email,
             search: self.search,
-            order: self.sort,
+            key: self.sort.key,
+            order: self.sort.order,
             page: Page { number: self.page, size: self.page_size },
             after: None,
+            after_turn: None,
         };
         let page = query.page;
         let caller = operator_of(app, self.org).await?;
         let listing = app.list_users(&caller, query).await?;
-        for listed in &listing.users {
-            // A list reads what its HTTP shape has; here there is more to show, and no hurry.
-            let user = app.user(&caller, listed.profile.id).await?;
+        for user in &listing.whole {
             let email = or_dash(user.email.as_ref().map(Email::as_str));
             let (last, first) = (user.last_name.as_str(), user.first_name.as_str());
             row([&user.id, &user.role, &user.created_at, &last, &first, &email])?;
@@ -193,7 +287,7 @@ impl List {
 
 async fn show(app: &App, org: OrganizationId, id: UserId) -> anyhow::Result<()> {
     let caller = operator_of(app, org).await?;
-    let user = found(app.user(&caller, id).await, || format!("the organization has no user {id}"))?;
+    let user = found(app.user(&caller, id).await, || none(id))?;
     let payors = app.store().payors_of(org, id).await?;
     let payors: Vec<_> = payors.iter().map(|payor| format!("{} {}", payor.id, payor.name.as_str())).collect();
     let country = caller.identity.organization.country;
@@ -220,6 +314,14 @@ async fn show(app: &App, org: OrganizationId, id: UserId) -> anyhow::Result<()> 
     row([&"city", &line(&more.city)])?;
     row([&"state", &line(&more.state)])?;
     row([&"postalCode", &line(&more.postal_code)])?;
+    row([&"externalId", &or_dash(user.external_id.as_ref().map(ExternalId::as_str))])?;
+    let metadata: Vec<_> = user.metadata.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    row([&"metadata", &or_dash(Some(metadata.join(", ")).filter(|metadata| !metadata.is_empty()))])?;
+    row([&"status", &user.status().as_str()])?;
     row([&"createdAt", &user.created_at])?;
+    row([&"updatedAt", &user.updated_at])?;
+    row([&"deactivatedAt", &or_dash(user.deactivated.as_ref().map(|deactivated| deactivated.at))])?;
+    let reason = user.deactivated.as_ref().and_then(|deactivated| deactivated.reason.as_ref());
+    row([&"deactivationReason", &or_dash(reason.map(Reason::as_str))])?;
     Ok(())
 }

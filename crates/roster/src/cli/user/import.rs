@@ -21,7 +21,7 @@ use super::{
     told,
 };
 use crate::{
-    app::{App, Caller, Created, Error},
+    app::{Acted, App, Caller, Error},
     http::{self, MAX_BYTES, Unknown},
 };
 
@@ -161,10 +161,9 @@ impl Import {
         let outcome = match new.map_err(Error::Invalid) {
             Err(error) => Err(error),
             Ok(new) if self.check => app.check_user(caller, &new).await.map(|warnings| Good { id: None, warnings }),
-            Ok(new) => app
-                .create_user(caller, new)
-                .await
-                .map(|Created { user, warnings }| Good { id: Some(user.id), warnings }),
+            Ok(new) => {
+                app.create_user(caller, new).await.map(|Acted { user, warnings }| Good { id: Some(user.id), warnings })
+            }
         };
         Row { line, outcome, unknown }
     }
