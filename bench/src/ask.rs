@@ -120,6 +120,51 @@ pub(crate) fn create_at(path: &'static str, key: &str, expected: &'static str) -
     }
 }
 
+/// Changes the last name of somebody, another one each time.
+pub(crate) fn patch_name(key: &str, users: u64) -> impl FnMut(&mut Exchange) + use<> {
+    changing(key, users, "PATCH", "", |nth| format!(r#"{{"lastName":"Changed{nth:x}"}}"#))
+}
+
+/// Changes the e-mail of somebody to one that nobody had.
+pub(crate) fn patch_email(key: &str, users: u64) -> impl FnMut(&mut Exchange) + use<> {
+    changing(key, users, "PATCH", "", |nth| format!(r#"{{"email":"changed{nth:x}@example.com"}}"#))
+}
+
+/// Has somebody leave.
+pub(crate) fn deactivate(key: &str, users: u64) -> impl FnMut(&mut Exchange) + use<> {
+    changing(key, users, "POST", "/deactivate", |_| "{}".to_owned())
+}
+
+/// Searches as [`search`] does, also for those who left.
+pub(crate) fn search_all(key: &str, users: u64, term: fn(&Person) -> String) -> impl FnMut(&mut Exchange) + use<> {
+    found(key, users, move |person| format!("{}&status=ALL", search_query(&term(person))))
+}
+
+fn changing(
+    key: &str,
+    users: u64,
+    method: &'static str,
+    act: &'static str,
+    body: fn(u64) -> String,
+) -> impl FnMut(&mut Exchange) + use<> {
+    let key = key.to_owned();
+    // Somebody else than in a run before.
+    let mut dice = Dice(NEW.fetch_add(1 << 20, Ordering::Relaxed));
+    move |exchange| {
+        let id = id_of(dice.below(users));
+        let body = body(NEW.fetch_add(1, Ordering::Relaxed));
+        write!(
+            exchange.request,
+            "{method} /api/v1/users/{id}{act} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n\
+             Accept: application/json\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .expect("writing to memory does not fail");
+        exchange.expected.extend_from_slice(br#"{"publicId":""#);
+        exchange.expected.extend_from_slice(id.as_str().as_bytes());
+    }
+}
+
 /// What one of these asks, at random.
 pub(crate) fn one_of<A: FnMut(&mut Exchange)>(mut askers: Vec<A>) -> impl FnMut(&mut Exchange) {
     let mut dice = 0;

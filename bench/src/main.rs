@@ -23,8 +23,8 @@ use clap::{Args, Parser, Subcommand};
 
 use load::{Asker, Outcome, Pace, Plan};
 use parts::{
-    Effort, growth::growth, instructions, mixed::mixed, organizations::organizations, peers::peers, search::search,
-    start::start, throughput, waiting::waiting,
+    Effort, change::change, growth::growth, instructions, mixed::mixed, organizations::organizations, peers::peers,
+    search::search, start::start, throughput, waiting::waiting,
 };
 use report::Report;
 use rounds::{Job, Spread, interleave};
@@ -57,6 +57,8 @@ enum What {
     Search(Effort),
     /// Of them: gets and creates beside each other, each at a rate of its own
     Mixed(Effort),
+    /// Users who change: patches, reads beside them, lists and searches afterwards
+    Change(Effort),
     /// Ten thousand users, and ten times as many, up to --users
     Growth(Effort),
     /// As many users in one organization and in organizations of a thousand
@@ -217,6 +219,7 @@ fn main() -> anyhow::Result<()> {
         What::Growth(effort) => part("growth", effort, &[growth]),
         What::Search(effort) => part("search", effort, &[search]),
         What::Mixed(effort) => part("mixed", effort, &[mixed]),
+        What::Change(effort) => part("change", effort, &[change]),
         What::Organizations(effort) => part("organizations", effort, &[organizations]),
         What::Waiting(effort) => part("waiting", effort, &[waiting]),
         What::Peers(effort) => part("peers", effort, &[peers]),

@@ -1,5 +1,6 @@
 //! What is measured, part by part.
 
+pub(crate) mod change;
 pub(crate) mod growth;
 pub(crate) mod instructions;
 pub(crate) mod mixed;

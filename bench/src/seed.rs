@@ -12,13 +12,13 @@ use std::{
 
 use anyhow::Context;
 use roster_directory::{
-    Actor, Change, Message, MessageId, Organization, OrganizationId, Role, Timestamp, User, Write,
-    audit::{Action, Entry, RequestId, Target},
+    Actor, Change, Message, MessageId, NewUser, Organization, OrganizationId, Role, Timestamp, Write,
+    audit::{Action, Entry, RequestId, Roles, Target},
     credential::RecertificationDate,
     npi::NpiNumber,
     outbox::Content,
     phone::PhoneNumber,
-    user::{Demographics, Email, PersonName},
+    user::{Diff, Email, PersonName},
 };
 use roster_store::{Location, Options, Store};
 
@@ -115,6 +115,7 @@ fn found(nth: u64) -> Change {
         writes: vec![Write::Organization(Organization::new(id, name, at))],
         audit: entry(at, Action::OrganizationCreated, Target::Organization(id), "name".to_owned(), 0),
         owed: Vec::new(),
+        answer: None,
     }
 }
 
@@ -123,30 +124,34 @@ fn create(nth: u64, organization: OrganizationId) -> anyhow::Result<Change> {
     let person = Person::nth(nth);
     let at = Timestamp::from_millis(Person::created_at(nth));
     let bad = || anyhow::anyhow!("person {nth} is not well-formed");
-    let user = User {
-        id: person.id,
-        first_name: PersonName::parse(person.first_name).map_err(|_| bad())?,
-        last_name: PersonName::parse(&person.last_name).map_err(|_| bad())?,
+    let new = NewUser {
         email: Some(Email::parse(&person.email).map_err(|_| anyhow::anyhow!("not an e-mail: {}", person.email))?),
         role: if people::is_hidden(nth) { Role::HippAdmin } else { person.role },
         phone: Some(PhoneNumber::parse(&person.phone).map_err(|_| bad())?),
         npi: Some(NpiNumber::parse(NPI).map_err(|_| bad())?),
         should_send_sms: true,
         recertification: Some(RecertificationDate::parse(RECERTIFICATION).map_err(|_| bad())?),
-        demographics: Demographics::default(),
-        created_at: at,
+        ..NewUser::named(
+            PersonName::parse(person.first_name).map_err(|_| bad())?,
+            PersonName::parse(&person.last_name).map_err(|_| bad())?,
+        )
     };
+    let diff = Diff::Created(new.into_user(person.id, Vec::new(), at));
+    let user = diff.user();
     let message = Message { id: message_id(nth), content: Content::WelcomeSms(user.id), at };
+    let entry = entry(at, Action::UserCreated, Target::User(user.id), diff.fields(), nth);
     Ok(Change {
         organization,
-        audit: entry(at, Action::UserCreated, Target::User(user.id), user.fields(), nth),
-        writes: vec![Write::User(Box::new(user), Vec::new())],
+        audit: Entry { roles: diff.roles(), ..entry },
+        writes: vec![Write::User(Box::new(diff))],
         owed: vec![message],
+        answer: None,
     })
 }
 
 fn entry(at: Timestamp, action: Action, target: Target, fields: String, nth: u64) -> Entry {
-    Entry { at, actor: Actor::CommandLine, action, target, fields, request: RequestId::new(mix(nth)) }
+    let (actor, request) = (Actor::CommandLine, RequestId::new(mix(nth)));
+    Entry { at, actor, action, target, fields, roles: Roles::default(), request }
 }
 
 /// The message owed to the `nth` person.

@@ -104,14 +104,15 @@ impl Alone {
             .query_row([NUMBER], |row| Ok((row.get(0)?, row.get(1)?)))?;
 
         let mut insert_user = connection.prepare_cached(
-            "insert into users (place, organization, id, first_name, last_name, email, email_key, role, phone, \
+            "insert into users (place, organization, id, first_name, last_name, email, email_key, bucket, phone, \
              npi, npi_valid, sms, recertify_at, recertify_day, created_at, sex, caregiver, birth_date, address_line1, \
              address_line2, city, state, postal_code) \
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, \
              ?22, ?23) on conflict (organization, email_key) do nothing",
         )?;
         let mut insert_audit = connection.prepare_cached(
-            "insert into audit (place, at, actor, action, target, fields, request) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "insert into audit (place, at, actor, action, target, fields, request, role_after) \
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?;
         let mut insert_message = connection.prepare_cached(
             "insert into outbox (organization, id, kind, about, webhook, created_at, queue, due_at) \
@@ -160,7 +161,8 @@ impl Alone {
                 "user.created",
                 person.id.as_str(),
                 "firstName,lastName,role,shouldSendSMS,email,phoneNumber,npiNumber,recertificationDate",
-                format!("{:016x}", mix(nth))
+                format!("{:016x}", mix(nth)),
+                person.role as u8
             ])?;
             insert_message.execute(params![
                 NUMBER,
@@ -188,7 +190,7 @@ impl Alone {
             .prepare_cached("update organization set users = ?2, audits = ?3, latest_at = ?4 where number = ?1")?
             .execute(params![NUMBER, users, audits, at])?;
         let mut count = connection.prepare_cached(
-            "insert into role_count (organization, role, users) values (?1, ?2, ?3) \
+            "insert into role_count (organization, bucket, users) values (?1, ?2, ?3) \
              on conflict do update set users = users + excluded.users",
         )?;
         for (role, added) in added.iter().enumerate().filter(|(_, added)| **added != 0) {

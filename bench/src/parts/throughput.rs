@@ -13,7 +13,7 @@ use crate::{
     sqlite,
 };
 
-const CONNECTIONS: usize = 64;
+pub(super) const CONNECTIONS: usize = 64;
 
 /// What one run of one job gave.
 struct Sample {
