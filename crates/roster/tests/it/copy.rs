@@ -94,6 +94,7 @@ fn a_copy_is_the_same_directory_and_goes_on() {
     webhooks	2
     SMS settings	4
     opt-outs	10
+    answers	0
     ");
 }
 
@@ -215,7 +216,7 @@ fn what_the_destination_holds_otherwise_than_sent_is_not_kept_sqlite() {
     let binary = Binary::new();
     fill(binary.database_url(), [20, 0]);
     for (trigger, told) in [
-        ("after insert on users when new.role = 5 begin update users set city = 'Elsewhere'; end", "users"),
+        ("after insert on users when new.bucket = 5 begin update users set city = 'Elsewhere'; end", "users"),
         ("after insert on audit when new.action = 'key.created' begin delete from audit; end", "audit entries"),
         ("before insert on user_payor begin select raise(ignore); end", "payors of users"),
         ("after insert on api_key begin update api_key set hash = zeroblob(32); end", "keys"),

@@ -3,14 +3,16 @@
 mod connections;
 mod crash;
 mod drain;
+mod erase;
 mod framing;
 mod log;
 mod metrics;
 mod race;
 mod redaction;
+mod repeat;
 mod signals;
 mod slow;
-mod sqlite;
+pub(crate) mod sqlite;
 pub(crate) mod tail;
 mod tls;
 mod unread;

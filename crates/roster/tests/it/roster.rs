@@ -75,6 +75,14 @@ impl Roster {
         Self::of(url.parse().expect("a URL"), tempfile::tempdir().expect("a temporary folder"), &[], 1 << 30, NOW)
     }
 
+    /// One more process, as it were, on the same database. Its ids are others.
+    pub(crate) fn again(&self) -> Self {
+        static STARTED: AtomicU32 = AtomicU32::new(1);
+        let ids_after = u64::from(STARTED.fetch_add(1, Ordering::Relaxed)) << 25;
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        Self::of(self.location.clone(), dir, &[], ids_after, NOW)
+    }
+
     fn of(location: Location, dir: TempDir, flags: &[&str], ids_after: u64, now: i64) -> Self {
         // What PostgreSQL's driver starts must outlive this function, and may be waited for only outside of a runtime.
         let open = || RUNTIME.block_on(Store::open(&location, &Options::default()));
@@ -248,6 +256,19 @@ impl<'a> Client<'a> {
     pub(crate) async fn patch(&self, path: &str, body: Value) -> Answer {
         let request = self.request("PATCH", path).header(CONTENT_TYPE, "application/merge-patch+json");
         self.roster.send(request.body(body.to_string().into()).expect("a request")).await
+    }
+
+    /// A request with these headers, and this body if there is one.
+    pub(crate) async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<Value>) -> Answer {
+        let mut request = self.request(method, path);
+        if body.is_some() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = body.map_or_else(Body::empty, |body| body.to_string().into());
+        self.roster.send(request.body(body).expect("a request")).await
     }
 
     /// A POST that says nothing more.

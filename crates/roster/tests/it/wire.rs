@@ -51,7 +51,9 @@ impl<S: Read + Write> Wire<S> {
         let mut answer = WireAnswer { status: 0, head, body: String::new() };
         answer.status = answer.head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status line");
         let length = answer.header("content-length").and_then(|length| length.parse().ok());
-        let length: usize = if answer.status < 200 { 0 } else { length.expect("every answer says how long it is") };
+        // RFC 9110 §6.4.1
+        let has_none = answer.status < 200 || [204, 304].contains(&answer.status);
+        let length: usize = if has_none { 0 } else { length.expect("every answer says how long it is") };
         while self.received.len() < head_end + length {
             if !self.receive()? {
                 return Ok(None);

@@ -100,7 +100,8 @@ async fn a_wrong_method_is_405_and_told_which_are_right() {
     let mut said = Vec::new();
     for (path, methods) in [
         (USERS, ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]),
-        ("/api/v1/users/usr_1234567890_abc123def", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
+        ("/api/v1/users/usr_1234567890_abc123def", ["POST", "PUT", "CONNECT", "TRACE", "OPTIONS"]),
+        ("/api/v1/users/usr_1234567890_abc123def/restore", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"]),
         ("/api/v1/me", ["POST", "PUT", "PATCH", "DELETE", "BREW"]),
     ] {
         for method in methods {
@@ -114,7 +115,8 @@ async fn a_wrong_method_is_405_and_told_which_are_right() {
     said.dedup();
     assert_snapshot!(said.join("\n"), @"
     /api/v1/users: GET HEAD POST
-    /api/v1/users/usr_1234567890_abc123def: GET HEAD
+    /api/v1/users/usr_1234567890_abc123def: DELETE GET HEAD PATCH
+    /api/v1/users/usr_1234567890_abc123def/restore: POST
     /api/v1/me: GET HEAD
     ");
 }

@@ -38,7 +38,7 @@ async fn an_array_that_is_too_long_is_not_looked_into() {
         let answer = post(&admin, WEBHOOKS, full_of(r#"{"url":1,"events":["#, element)).await;
         assert_eq!(small(&answer), 2);
         let too_long = json!({
-            "code": "too_big", "message": "Array must contain at most 16 element(s)", "path": ["events"]
+            "code": "too_big", "message": "Array must contain at most 20 element(s)", "path": ["events"]
         });
         assert_eq!(answer.body["details"][1], too_long, "{element}");
 

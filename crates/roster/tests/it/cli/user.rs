@@ -1,5 +1,7 @@
 //! `roster user`
 
+mod change;
+
 use std::process::Output;
 
 use insta::assert_snapshot;
@@ -60,9 +62,10 @@ fn user_create_takes_all_that_is_known_and_user_show_shows_it() {
         &payor,
     ]);
     let shown = office.show(&id).replace(&payor, "PAY");
-    let (known, created_at) = shown.trim_end().rsplit_once('\t').expect("rows");
-    assert!(created_at.ends_with('Z'));
-    assert_snapshot!(known, @"
+    let row = |name: &str| shown.lines().find_map(|line| line.strip_prefix(name)).expect("a row").to_owned();
+    let (created_at, updated_at) = (row("createdAt\t"), row("updatedAt\t"));
+    assert!(created_at.ends_with('Z') && created_at == updated_at);
+    assert_snapshot!(shown.replace(&created_at, "NOW").trim_end(), @"
     publicId	USR
     firstName	Jane
     lastName	Smith
@@ -84,7 +87,13 @@ fn user_create_takes_all_that_is_known_and_user_show_shows_it() {
     city	-
     state	-
     postalCode	-
-    createdAt
+    externalId	-
+    metadata	-
+    status	ACTIVE
+    createdAt	NOW
+    updatedAt	NOW
+    deactivatedAt	-
+    deactivationReason	-
     ");
 }
 

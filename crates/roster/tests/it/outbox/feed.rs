@@ -86,7 +86,7 @@ async fn whoever_follows_the_feed_misses_nothing_and_meets_nothing_twice() {
     let there: BTreeSet<_> = remembered.iter().map(|entry| told(&entry.action, &entry.target, entry.at)).collect();
     assert_eq!(read, there);
     assert_eq!((fast.len(), remembered.len()), (1 + 16 * 8, 1 + 16 * 8));
-    let role = |event: &Event| event.role == event.target.starts_with("usr_").then_some(Role::Patient);
+    let role = |event: &Event| event.roles.after == event.target.starts_with("usr_").then_some(Role::Patient);
     assert!(fast.iter().all(role), "the role is told of users");
 }
 

@@ -25,7 +25,7 @@ fn answers_are_counted_by_route_and_status() {
     wire.send(get("/api/v1/users", "no key")).answer();
     wire.send(get("/api/v1/events", &key)).answer();
     wire.send(request("POST", "/api/v1/webhooks", &key, "{}")).answer();
-    wire.send(request("PATCH", &format!("/api/v1/users/{id}"), &key, "{}")).answer();
+    wire.send(request("PUT", &format!("/api/v1/users/{id}"), &key, "{}")).answer();
 
     let counted = scrape(metrics);
     for line in [

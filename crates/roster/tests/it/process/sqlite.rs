@@ -1,5 +1,6 @@
 //! Databases that cannot be used, each refused in one clear line; and one that two processes use at once.
 
+mod changed;
 mod locked;
 mod wal;
 
@@ -19,8 +20,8 @@ fn a_database_newer_than_the_binary_is_refused() {
     binary.organization_with_admin();
     let insert = "insert into schema_migration values (99, '0099_tomorrow.sql', x'00')";
     Connection::open(binary.database()).expect("the file").execute(insert, []).expect("a row");
-    assert_snapshot!(refused(&binary), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 13, and this Roster (0.1.0) knows schemas up to 12: start the newer Roster it was last used with");
-    assert_snapshot!(binary.complaint(["org", "list"]), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 13, and this Roster (0.1.0) knows schemas up to 12: start the newer Roster it was last used with");
+    assert_snapshot!(refused(&binary), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 14, and this Roster (0.1.0) knows schemas up to 13: start the newer Roster it was last used with");
+    assert_snapshot!(binary.complaint(["org", "list"]), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 14, and this Roster (0.1.0) knows schemas up to 13: start the newer Roster it was last used with");
 }
 
 #[test]
@@ -313,7 +314,7 @@ fn a_secret_that_was_replaced_before_there_could_be_several_still_signs() {
 }
 
 /// A database as it was after so many of the migrations, with an organization of the number 1 and these rows.
-fn of_schema(number: u8, rows: &str) -> Binary {
+pub(crate) fn of_schema(number: u8, rows: &str) -> Binary {
     let (new, old) = (Binary::new(), Binary::new());
     new.organization_with_admin();
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../roster-store/migrations/sqlite");

@@ -86,7 +86,7 @@ async fn everything_wrong_with_a_body_is_said_at_once() {
         },
         {
           "code": "invalid_enum_value",
-          "message": "Invalid enum value. Expected 'organization.created' | 'organization.updated' | 'payor.created' | 'key.created' | 'key.revoked' | 'key.rotated' | 'user.created' | 'webhook.created' | 'webhook.paused' | 'webhook.resumed' | 'webhook.disabled' | 'webhook.deleted' | 'webhook.secret_rotated' | 'sms.setting_changed' | 'message.retried' | 'message.dropped', received 'user.eaten'",
+          "message": "Invalid enum value. Expected 'organization.created' | 'organization.updated' | 'payor.created' | 'key.created' | 'key.revoked' | 'key.rotated' | 'user.created' | 'user.updated' | 'user.deactivated' | 'user.restored' | 'user.erased' | 'webhook.created' | 'webhook.paused' | 'webhook.resumed' | 'webhook.disabled' | 'webhook.deleted' | 'webhook.secret_rotated' | 'sms.setting_changed' | 'message.retried' | 'message.dropped', received 'user.eaten'",
           "path": [
             "events",
             "1"
@@ -94,7 +94,7 @@ async fn everything_wrong_with_a_body_is_said_at_once() {
         },
         {
           "code": "invalid_type",
-          "message": "Expected 'organization.created' | 'organization.updated' | 'payor.created' | 'key.created' | 'key.revoked' | 'key.rotated' | 'user.created' | 'webhook.created' | 'webhook.paused' | 'webhook.resumed' | 'webhook.disabled' | 'webhook.deleted' | 'webhook.secret_rotated' | 'sms.setting_changed' | 'message.retried' | 'message.dropped', received number",
+          "message": "Expected 'organization.created' | 'organization.updated' | 'payor.created' | 'key.created' | 'key.revoked' | 'key.rotated' | 'user.created' | 'user.updated' | 'user.deactivated' | 'user.restored' | 'user.erased' | 'webhook.created' | 'webhook.paused' | 'webhook.resumed' | 'webhook.disabled' | 'webhook.deleted' | 'webhook.secret_rotated' | 'sms.setting_changed' | 'message.retried' | 'message.dropped', received number",
           "path": [
             "events",
             "2"
@@ -203,9 +203,9 @@ async fn events_are_types_that_there_are_and_each_counts_once() {
         assert_eq!(admin.post(WEBHOOKS, none).await.body["webhook"]["events"], json!([]));
     }
     let at = |path: Value| path;
-    let message = "Array must contain at most 16 element(s)";
-    let seventeen = body(json!(["user.created"; 17].to_vec()));
-    assert_eq!(wrong(&admin, seventeen).await, one("too_big", message, at(json!(["events"]))));
+    let message = "Array must contain at most 20 element(s)";
+    let too_many = body(json!(["user.created"; 21].to_vec()));
+    assert_eq!(wrong(&admin, too_many).await, one("too_big", message, at(json!(["events"]))));
     let message = "Expected array, received string";
     assert_eq!(wrong(&admin, body(json!("user.created"))).await, one("invalid_type", message, json!(["events"])));
     let message = "Expected array, received null";

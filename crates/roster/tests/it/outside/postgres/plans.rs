@@ -17,13 +17,15 @@ const MANY: usize = 200_000;
 const FEW: f64 = 3_000.0;
 
 const SEED: &str = "
-insert into users (organization, id, place, first_name, last_name, email, email_key, role, phone_digits, sms, search)
+insert into users (organization, id, place, first_name, last_name, email, email_key, bucket, phone_digits, sms, search, external_id)
     select 'ORG', 'usr_' || lpad(n::text, 10, '0') || '_aaaaaaaaa', n * 1048576::bigint, 'Jane' || n, 'Doe',
            'jane' || n || '@example.com', 'jane' || n || '@example.com',
            case when n % 50000 = 7 then 1 when n % 50000 = 8 then 7 when n % 20 = 0 then 2 when n % 10 = 1 then 3 when n % 7 = 0 then 6 else 5 end,
-           '', false, 'jane' || n || ' doe'
+           '', false, 'jane' || n || ' doe', 'external ' || n
     from generate_series(1, MANY) n;
-insert into role_count (organization, role, lane, users) select organization, role, 0, count(*) from users group by 1, 2;
+update users set bucket = bucket + 48, version = 2, deactivated_at = 0, former_email_key = email_key, email_key = null
+    where place / 1048576 % 100 = 50;
+insert into role_count (organization, bucket, lane, users) select organization, bucket, 0, count(*) from users group by 1, 2;
 insert into audit (organization, place, lane, actor, action, target, fields, request, number)
     select organization, place, 0, 'cli', 'user.created', id, '', '', place / 1048576 from users;
 insert into feed (organization, last) values ('ORG', MANY) on conflict (organization) do update set last = MANY;

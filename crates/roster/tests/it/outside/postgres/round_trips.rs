@@ -16,8 +16,8 @@ fn ran(requests: &[Request]) -> Vec<String> {
     acts.filter(|request| !request.sql.contains("writer set")).map(words).collect()
 }
 
-const EPOCH: &str = "select number from epoch";
-const ADD_USERS: &str = "with input as (";
+const EPOCH: &str = "select e.number, g.lane, g.number,";
+const ADD_USERS: &str = "with input as (select";
 
 async fn create(client: &Client<'_>, nth: usize) -> String {
     let email = format!("jane{nth}@example.com");
@@ -60,6 +60,25 @@ async fn a_get_is_one_statement_and_none_when_it_was_answered_before() {
         [EPOCH, "with counted as materialized"],
         "2 round trips for a page and its total"
     );
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: script/test runs it"]
+async fn a_patch_reads_the_user_and_is_one_statement() {
+    let between = Between::new();
+    let client = known(&between).await;
+    let id = create(&client, 0).await;
+    let path = format!("/api/v1/users/{id}");
+    between.proxy.requests();
+    for body in [json!({"firstName": "Ann"}), json!({"email": "ann@example.com", "shouldSendSMS": true})] {
+        assert_eq!(client.patch(&path, body).await.status, StatusCode::OK);
+        let select = "select id, first_name, last_name,";
+        assert_eq!(
+            ran(&between.proxy.requests()),
+            [EPOCH, select, "with input as (select"],
+            "the epoch, and 2 round trips"
+        );
+    }
 }
 
 #[tokio::test]
