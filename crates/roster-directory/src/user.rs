@@ -294,8 +294,11 @@ impl From<User> for Profile {
 }
 
 impl User {
-    /// The act that changed it last was recorded at this moment.
+    /// The act that created it, or changed it last, was recorded at this moment.
     pub fn recorded_at(&mut self, at: Timestamp) {
+        if self.version == 1 {
+            self.created_at = at;
+        }
         if let Some(deactivated) = self.deactivated.as_mut().filter(|deactivated| deactivated.at == self.updated_at) {
             deactivated.at = at;
         }

@@ -1,7 +1,9 @@
 //! What an act does to a user: (before, after). Whatever follows from users is told this, and knows nothing else.
 
-use super::User;
-use crate::audit::Roles;
+use std::borrow::Cow;
+
+use super::{EmailKey, ExternalId, User};
+use crate::{Timestamp, audit::Roles};
 
 /// A user before an act and after it: at least one of the two.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +44,32 @@ impl Diff {
         match self {
             Diff::Created(user) | Diff::Changed { after: user, .. } | Diff::Erased(user) => user,
         }
+    }
+
+    /// The user after the act, if that is recorded at this moment.
+    pub fn after_at(&self, at: Timestamp) -> Option<Cow<'_, User>> {
+        let after = self.after()?;
+        if after.updated_at == at {
+            return Some(Cow::Borrowed(after));
+        }
+        let mut after = after.clone();
+        after.recorded_at(at);
+        Some(Cow::Owned(after))
+    }
+
+    /// The e-mail that is the user's from now on, and must be no other active user's.
+    pub fn new_email(&self) -> Option<EmailKey> {
+        let of = |user: &User| user.email.as_ref().filter(|_| user.deactivated.is_none()).map(|email| email.key());
+        let before = self.before().and_then(of);
+        self.after().and_then(of).filter(|key| before.as_ref() != Some(key))
+    }
+
+    /// The external id that is the user's from now on, and must be no other active user's.
+    pub fn new_external_id(&self) -> Option<&ExternalId> {
+        fn of(user: &User) -> Option<&ExternalId> {
+            user.external_id.as_ref().filter(|_| user.deactivated.is_none())
+        }
+        self.after().and_then(of).filter(|id| self.before().and_then(of) != Some(id))
     }
 
     /// The role before the act and after it.

@@ -33,6 +33,8 @@ pub(super) struct Counters {
     added: [i64; BUCKETS],
     /// Whether a user changed or was erased.
     pub(super) altered: bool,
+    /// Whether one of them is to be found by other texts, or not any more.
+    pub(super) searched_otherwise: bool,
 }
 
 /// Adds an organization.
@@ -74,6 +76,7 @@ impl Counters {
                 latest: Timestamp::from_millis(row.get(2)?),
                 added: [0; BUCKETS],
                 altered: false,
+                searched_otherwise: false,
             })
         })?;
         Ok(Some(counters))
@@ -114,14 +117,20 @@ impl Counters {
         {
             return Ok(Err(Error::Answered));
         }
+        // Where the users are who are there, in the order of the writes.
+        let mut places = Vec::new();
         for write in &change.writes {
-            if let Some(refusal) = self.refusal(connection, emails, write)? {
+            if let Some(refusal) = self.refusal(connection, emails, write, &mut places)? {
                 return Ok(Err(refusal));
             }
         }
+        let mut places = places.into_iter();
         for write in &change.writes {
             match write {
-                Write::User(diff) => self.write_user(connection, emails, diff, &change.audit, at)?,
+                Write::User(diff) => {
+                    let place = if diff.before().is_some() { places.next() } else { None };
+                    self.write_user(connection, emails, diff, place, &change.audit, at)?;
+                }
                 _ => self.write(connection, write)?,
             }
         }
@@ -135,8 +144,14 @@ impl Counters {
         Ok(Ok(at))
     }
 
-    /// Why something cannot be written, if it cannot.
-    fn refusal(&self, connection: &Connection, emails: &Emails, write: &Write) -> Result<Option<Error>, Error> {
+    /// Why something cannot be written, if it cannot. Adds where the user is whom it is about, if it is there already.
+    fn refusal(
+        &self,
+        connection: &Connection,
+        emails: &Emails,
+        write: &Write,
+        places: &mut Vec<i64>,
+    ) -> Result<Option<Error>, Error> {
         match write {
             Write::Payor(payor) => {
                 let mut names = connection.prepare_cached("select name from payor where organization = ?1")?;
@@ -148,37 +163,37 @@ impl Counters {
                 }
                 Ok(None)
             }
-            Write::User(diff) => self.refusal_of_user(connection, emails, diff),
+            Write::User(diff) => self.refusal_of_user(connection, emails, diff, places),
             _ => Ok(None),
         }
     }
 
-    fn refusal_of_user(&self, connection: &Connection, emails: &Emails, diff: &Diff) -> Result<Option<Error>, Error> {
-        let own = match diff.before() {
-            None => None,
-            Some(before) => match users::find(connection, self.number, before.id)? {
-                Some((place, version)) if version == before.version => Some(place),
+    fn refusal_of_user(
+        &self,
+        connection: &Connection,
+        emails: &Emails,
+        diff: &Diff,
+        places: &mut Vec<i64>,
+    ) -> Result<Option<Error>, Error> {
+        if let Some(before) = diff.before() {
+            match users::find(connection, self.number, before.id)? {
+                Some((place, version)) if version == before.version => places.push(place),
                 _ => return Ok(Some(Error::Stale)),
-            },
-        };
-        let Some(after) = diff.after() else {
+            }
+        }
+        if let Diff::Erased(user) = diff {
             let sql = "select 1 from users where organization = ?1 and caregiver = ?2 limit 1";
-            let is_caregiver = connection.prepare_cached(sql)?.exists(params![self.number, diff.user().id.as_str()])?;
+            let is_caregiver = connection.prepare_cached(sql)?.exists(params![self.number, user.id.as_str()])?;
             return Ok(is_caregiver.then_some(Error::Stale));
-        };
-        let new_email =
-            |user: &User| user.email.as_ref().filter(|_| user.deactivated.is_none()).map(|email| email.key());
-        if let Some(key) = new_email(after)
-            && diff.before().and_then(new_email).as_ref() != Some(&key)
+        }
+        if let Some(key) = diff.new_email()
             && emails.is_taken(connection, self.number, &key)?
         {
             return Ok(Some(Error::EmailTaken));
         }
-        if let Some(external_id) = after.external_id.as_ref().filter(|_| after.deactivated.is_none()) {
-            let sql = "select 1 from users where organization = ?1 and external_id = ?2 and deactivated_at is null \
-                       and place is not ?3";
-            let mut taken = connection.prepare_cached(sql)?;
-            if taken.exists(params![self.number, external_id.as_str(), own])? {
+        if let Some(external_id) = diff.new_external_id() {
+            let sql = "select 1 from users where organization = ?1 and external_id = ?2 and deactivated_at is null";
+            if connection.prepare_cached(sql)?.exists(params![self.number, external_id.as_str()])? {
                 return Ok(Some(Error::ExternalIdTaken));
             }
         }
@@ -190,34 +205,26 @@ impl Counters {
         connection: &Connection,
         emails: &mut Emails,
         diff: &Diff,
+        place: Option<i64>,
         entry: &Entry,
         at: Timestamp,
     ) -> Result<(), Error> {
         let user = diff.user();
-        let place = match diff {
-            Diff::Created(user) => {
-                let place = self.number.place(self.users);
+        let place = place.unwrap_or_else(|| self.number.place(self.users));
+        match (diff.before(), diff.after_at(at)) {
+            (None, _) => {
                 users::insert(connection, self.number, place, user, at, None)?;
                 users::assign(connection, place, &user.payors)?;
                 self.users += 1;
-                place
             }
-            Diff::Changed { before, after } => {
-                let place = self.place_of(connection, before)?;
-                let mut after = after.clone();
-                after.recorded_at(at);
-                users::update(connection, place, before, &after)?;
-                place
-            }
-            Diff::Erased(before) => {
-                let place = self.place_of(connection, before)?;
+            (Some(before), Some(after)) => users::update(connection, place, before, &after)?,
+            (Some(before), None) => {
                 users::delete(connection, place)?;
                 connection.prepare_cached("insert into erased (place) values (?1)")?.execute([place])?;
                 outbox::erase_of(connection, self.number, before.id)?;
                 connection.prepare_cached("delete from repeat where user_id = ?1")?.execute([before.id.as_str()])?;
-                place
             }
-        };
+        }
         self.follow(connection, emails, place, diff)?;
         if diff.has_left() && diff.after().is_some() {
             outbox::drop_owed_to(connection, self.number, user.id, at)?;
@@ -254,16 +261,11 @@ impl Counters {
         if diff.before().is_some() {
             self.altered = true;
             if diff.is_searched_otherwise() {
+                self.searched_otherwise = true;
                 index::note_change(connection, place)?;
             }
         }
         Ok(())
-    }
-
-    fn place_of(&self, connection: &Connection, user: &User) -> Result<i64, Error> {
-        let found = users::find(connection, self.number, user.id)?;
-        // It was there when refusals were asked for, and nobody else writes.
-        found.map(|(place, _)| place).ok_or(Error::Stale)
     }
 
     fn write(&self, connection: &Connection, write: &Write) -> Result<(), Error> {

@@ -271,9 +271,9 @@ impl Window {
 
 /// Some consecutive places, and the order to walk them in.
 #[derive(Clone)]
-struct Stretch {
-    places: RangeInclusive<i64>,
-    order: Order,
+pub(super) struct Stretch {
+    pub(super) places: RangeInclusive<i64>,
+    pub(super) order: Order,
 }
 
 impl Stretch {
@@ -351,6 +351,27 @@ impl Pages<'_> {
 
     /// `len` users, after the first `skip` of a stretch: found by walking the index of each bucket side by side.
     fn by_bucket(&self, stretch: &Stretch, skip: u64, len: u64) -> Result<Vec<Arc<Listed>>, Error> {
+        let mut places = Vec::with_capacity(len as usize);
+        self.walk(&self.present, stretch, |walks| {
+            for nth in 0..skip + len {
+                let Some(first) = Walk::first_of(walks, stretch.order) else { break };
+                if nth >= skip {
+                    places.extend(first.next);
+                }
+                first.step()?;
+            }
+            Ok(())
+        })?;
+        Shown::after(self.altered, self.reader)?.all(&places)
+    }
+
+    /// Walks the users of some buckets in a stretch, a bucket beside the other.
+    pub(super) fn walk<T>(
+        &self,
+        buckets: &[Bucket],
+        stretch: &Stretch,
+        go: impl FnOnce(&mut [Walk<'_>]) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let sql = match stretch.order {
             Order::NewestFirst => {
                 "select place from users where organization = ?1 and bucket = ?2 and place between ?3 and ?4 \
@@ -362,34 +383,22 @@ impl Pages<'_> {
             }
         };
         let (start, end) = (stretch.places.start(), stretch.places.end());
-        let mut statements = self
-            .present
-            .iter()
-            .map(|_| self.reader.prepare(sql))
-            .collect::<Result<Vec<CachedStatement<'_>>, Error>>()?;
-        let mut walks = Vec::with_capacity(self.present.len());
-        for (statement, bucket) in statements.iter_mut().zip(&self.present) {
+        let mut statements =
+            buckets.iter().map(|_| self.reader.prepare(sql)).collect::<Result<Vec<CachedStatement<'_>>, Error>>()?;
+        let mut walks = Vec::with_capacity(buckets.len());
+        for (statement, bucket) in statements.iter_mut().zip(buckets) {
             let rows = statement.query(params![self.number, bucket.number(), start, end])?;
             let mut walk = Walk { rows, next: None };
             walk.step()?;
             walks.push(walk);
         }
-
-        let mut places = Vec::with_capacity(len as usize);
-        for nth in 0..skip + len {
-            let Some(first) = Walk::first_of(&mut walks, stretch.order) else { break };
-            if nth >= skip {
-                places.extend(first.next);
-            }
-            first.step()?;
-        }
-        Shown::after(self.altered, self.reader)?.all(&places)
+        go(&mut walks)
     }
 }
 
 /// The users of one bucket, as far as we have walked.
 pub(super) struct Walk<'a> {
-    pub(super) rows: Rows<'a>,
+    rows: Rows<'a>,
     pub(super) next: Option<i64>,
 }
 

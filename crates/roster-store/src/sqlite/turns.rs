@@ -11,7 +11,7 @@ use roster_directory::{
 use rusqlite::{CachedStatement, OptionalExtension, Rows, params};
 
 use super::{
-    list::{Pages, Walk, Window},
+    list::{Pages, Stretch, Walk, Window},
     place::{self, OrganizationNumber},
     profiles::Shown,
     readers::Reader,
@@ -89,70 +89,58 @@ fn turns(pages: &Pages<'_>, after: Option<Turn>, order: Order, skip: u64, len: u
     let all = pages.number.places();
     let (never, ever): (Vec<Bucket>, Vec<Bucket>) = pages.present.iter().partition(|bucket| !bucket.has_changed());
 
-    let (sql, of_changed, after_all) = match order {
+    let (of_changed, after_all) = match order {
         Order::NewestFirst => (
-            "select place from users where organization = ?1 and bucket = ?2 and place between ?3 and ?4 \
-             order by place desc",
             "select updated_at, place, bucket from users where organization = ?1 and updated_at is not null \
              and (updated_at, place) < (?2, ?3) order by updated_at desc, place desc",
             Turn { at: i64::MAX, place: i64::MAX },
         ),
         Order::OldestFirst => (
-            "select place from users where organization = ?1 and bucket = ?2 and place between ?3 and ?4 \
-             order by place asc",
             "select updated_at, place, bucket from users where organization = ?1 and updated_at is not null \
              and (updated_at, place) > (?2, ?3) order by updated_at asc, place asc",
             Turn { at: i64::MIN, place: i64::MIN },
         ),
     };
-    let (start, end) = match (after, order) {
-        (None, _) => all.into_inner(),
-        (Some(after), Order::NewestFirst) => (*all.start(), first_not_before(pages, after)? - 1),
+    let places = match (after, order) {
+        (None, _) => all,
+        (Some(after), Order::NewestFirst) => *all.start()..=first_not_before(pages, after)? - 1,
         (Some(after), Order::OldestFirst) => {
-            (first_not_before(pages, Turn { place: after.place + 1, ..after })?, *all.end())
+            first_not_before(pages, Turn { place: after.place + 1, ..after })?..=*all.end()
         }
     };
-    let mut statements =
-        never.iter().map(|_| pages.reader.prepare(sql)).collect::<Result<Vec<CachedStatement<'_>>, Error>>()?;
-    let mut walks = Vec::with_capacity(never.len());
-    for (statement, bucket) in statements.iter_mut().zip(&never) {
-        let rows = statement.query(params![pages.number, bucket.number(), start, end])?;
-        let mut walk = Walk { rows, next: None };
-        walk.step()?;
-        walks.push(walk);
-    }
     let after = after.unwrap_or(after_all);
     let mut changed = pages.reader.prepare(of_changed)?;
     let mut changed = Changed { rows: changed.query(params![pages.number, after.at, after.place])?, ever };
-
     let mut created = Created { statement: pages.reader.prepare("select created_at from users where place = ?1")? };
-    let mut next_changed = changed.next()?;
-    let mut next_never = created.turn_of(Walk::first_of(&mut walks, order))?;
-    let mut found = Vec::with_capacity(len as usize);
-    for nth in 0..skip + len {
-        let never_is_next = match (next_never, next_changed) {
-            (None, None) => break,
-            (Some(_), None) => true,
-            (None, Some(_)) => false,
-            (Some(never), Some(changed)) => match order {
-                Order::NewestFirst => never > changed,
-                Order::OldestFirst => never < changed,
-            },
-        };
-        let turn = if never_is_next { next_never } else { next_changed };
-        if nth >= skip {
-            found.extend(turn);
-        }
-        if never_is_next {
-            if let Some(walk) = Walk::first_of(&mut walks, order) {
-                walk.step()?;
+
+    pages.walk(&never, &Stretch { places, order }, |walks| {
+        let mut next_changed = changed.next()?;
+        let mut next_never = created.turn_of(Walk::first_of(walks, order))?;
+        let mut found = Vec::with_capacity(len as usize);
+        for nth in 0..skip + len {
+            let never_is_next = match (next_never, next_changed) {
+                (None, None) => break,
+                (Some(_), None) => true,
+                (None, Some(_)) => false,
+                (Some(never), Some(changed)) => match order {
+                    Order::NewestFirst => never > changed,
+                    Order::OldestFirst => never < changed,
+                },
+            };
+            if nth >= skip {
+                found.extend(if never_is_next { next_never } else { next_changed });
             }
-            next_never = created.turn_of(Walk::first_of(&mut walks, order))?;
-        } else {
-            next_changed = changed.next()?;
+            if never_is_next {
+                if let Some(walk) = Walk::first_of(walks, order) {
+                    walk.step()?;
+                }
+                next_never = created.turn_of(Walk::first_of(walks, order))?;
+            } else {
+                next_changed = changed.next()?;
+            }
         }
-    }
-    Ok(found)
+        Ok(found)
+    })
 }
 
 /// The first place whose user, had it never changed, would not stand before a turn: moments rise with places.

@@ -6,7 +6,7 @@ use roster_directory::{
     Change, Message, Timestamp, User, Write,
     repeat::{Answer, KEPT},
     search::Haystack,
-    user::{Deactivation, Diff, EmailKey, ExternalId},
+    user::{Diff, ExternalId},
 };
 
 use super::super::{
@@ -65,29 +65,8 @@ impl<'a> Act<'a> {
 
     /// Of a change that does more: what is owed and answered because of that is not part of it.
     pub(super) fn one_of(change: &'a Change, diff: &'a Diff, place: i64) -> Self {
-        let at = place::moment(place);
-        let after = diff.after().map(|after| match (&after.deactivated, diff.before()) {
-            // It was deactivated by this act.
-            (Some(deactivation), Some(before)) if before.deactivated.is_none() && deactivation.at != at => {
-                let deactivated = Some(Deactivation { at, ..deactivation.clone() });
-                Cow::Owned(User { deactivated, ..after.clone() })
-            }
-            _ => Cow::Borrowed(after),
-        });
+        let after = diff.after_at(place::moment(place));
         Self { change, diff, place, after, owed: &[], answer: None }
-    }
-
-    fn new_email(&self) -> Option<EmailKey> {
-        let of = |user: &User| user.email.as_ref().filter(|_| user.deactivated.is_none()).map(|email| email.key());
-        let before = self.diff.before().and_then(of);
-        self.diff.after().and_then(of).filter(|key| before.as_ref() != Some(key))
-    }
-
-    fn new_external_id(&self) -> Option<&'a ExternalId> {
-        fn of(user: &User) -> Option<&ExternalId> {
-            user.external_id.as_ref().filter(|_| user.deactivated.is_none())
-        }
-        self.diff.after().and_then(of).filter(|id| self.diff.before().and_then(of) != Some(id))
     }
 
     /// Whether more follows than rows that every act has.
@@ -108,10 +87,10 @@ impl<'a> Act<'a> {
         {
             return Ok(Error::Answered);
         }
-        let (email, external_id) = (self.new_email(), self.new_external_id());
+        let (email, external_id) = (self.diff.new_email(), self.diff.new_external_id());
         let deed = Deed::of(self.diff);
         match (deed, &email, external_id) {
-            (Deed::Create, Some(_) | None, None) => return Ok(Error::EmailTaken),
+            (Deed::Create, _, None) => return Ok(Error::EmailTaken),
             (Deed::Create, None, Some(_)) => return Ok(Error::ExternalIdTaken),
             (Deed::Erase, ..) | (Deed::Change, None, None) => return Ok(Error::Stale),
             _ => {}
@@ -309,8 +288,8 @@ fn input<'a>(deed: Deed, acts: &'a [Act<'a>]) -> Columns<'a> {
             continue;
         };
         if deed == Deed::Change {
-            rows.made(act.new_email().map(|key| key.as_str().to_owned()));
-            rows.text(act.new_external_id().map(ExternalId::as_str));
+            rows.made(act.diff.new_email().map(|key| key.as_str().to_owned()));
+            rows.text(act.diff.new_external_id().map(ExternalId::as_str));
         }
         haystack.fill_from(after);
         rows.made(Some(haystack.as_str().to_owned()));
