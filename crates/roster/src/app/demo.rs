@@ -40,12 +40,12 @@ pub async fn prepare(app: &App) -> Result<Demo, Error> {
     }
     let mut people = 0;
     for (nth, person) in STAFF.iter().enumerate() {
-        app.create_user(&caller, person.staff(app, nth, &payors)).await?;
+        app.create_user(&caller, person.staff(app, nth, &payors), None).await?;
         people += 1;
     }
     for (nth, family) in FAMILIES.iter().enumerate() {
-        let caregiver = app.create_user(&caller, family.caregiver(nth)).await?.user.id;
-        app.create_user(&caller, family.patient(caregiver)).await?;
+        let caregiver = app.create_user(&caller, family.caregiver(nth), None).await?.user.id;
+        app.create_user(&caller, family.patient(caregiver), None).await?;
         people += 2;
     }
     let (_, token) = app.create_key(&caller, Role::Admin, known("demo"), None).await?;

@@ -28,13 +28,9 @@ pub struct Acted {
 impl App {
     /// Creates a user in the caller's organization, and owes it a text message if one was asked for and can be sent.
     ///
-    /// When this returns, everything about it is on disk.
-    pub async fn create_user(&self, caller: &Caller, new: NewUser) -> Result<Acted, Error> {
-        self.create_user_once(caller, new, None).await
-    }
-
-    /// The same for a request that may be sent again, and then is to be answered alike.
-    pub async fn create_user_once(
+    /// When this returns, everything about it is on disk. With `answering` it is a request that may be sent again, and then
+    /// is to be answered alike.
+    pub async fn create_user(
         &self,
         caller: &Caller,
         new: NewUser,
@@ -47,8 +43,7 @@ impl App {
         let answer = answering.map(|answering| answering(&acted));
         let diff = Diff::Created(acted.user.clone());
         let change = Change { answer, ..self.change_of(caller, Action::UserCreated, diff, now) };
-        acted.user.created_at = self.write(change).await?;
-        acted.user.updated_at = acted.user.created_at;
+        acted.user.recorded_at(self.write(change).await?);
         Ok(acted)
     }
 

@@ -161,9 +161,10 @@ impl Import {
         let outcome = match new.map_err(Error::Invalid) {
             Err(error) => Err(error),
             Ok(new) if self.check => app.check_user(caller, &new).await.map(|warnings| Good { id: None, warnings }),
-            Ok(new) => {
-                app.create_user(caller, new).await.map(|Acted { user, warnings }| Good { id: Some(user.id), warnings })
-            }
+            Ok(new) => app
+                .create_user(caller, new, None)
+                .await
+                .map(|Acted { user, warnings }| Good { id: Some(user.id), warnings }),
         };
         Row { line, outcome, unknown }
     }

@@ -40,10 +40,7 @@ pub(super) fn of_version(version: u32) -> HeaderValue {
 
 /// The tag of a version in the whole view.
 pub(super) fn of_whole(version: u32, organization: &Organization) -> HeaderValue {
-    let mut sum: u32 = 2_166_136_261; // FNV-1a
-    for byte in organization.name.as_str().bytes() {
-        sum = (sum ^ u32::from(byte)).wrapping_mul(16_777_619);
-    }
+    let sum = crc32fast::hash(organization.name.as_str().as_bytes());
     tag(format!("\"{version}-{sum:08x}\""))
 }
 

@@ -1,21 +1,23 @@
 //! `Idempotency-Key`: a request that is sent again is answered as it was, and done once.
 
+use std::sync::Arc;
+
 use axum::{body::Body, response::Response};
 use hyper::{
     HeaderMap, StatusCode,
     header::{HeaderName, HeaderValue},
 };
 use roster_directory::{
-    Actor, Flaw,
+    Actor, Flaw, Organization, User,
     issue::Code,
-    repeat::{Answered, Repeat, RepeatKey},
+    repeat::{Answer, Answered, Repeat, RepeatKey},
 };
 
 use super::{
     super::{Shared, json_headers},
     error::{ApiResult, Refusal},
 };
-use crate::app::{Caller, Error};
+use crate::app::{Acted, Caller, Error};
 
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -64,8 +66,32 @@ fn replay(answered: Answered) -> Response {
     response
 }
 
+/// What is kept of the answer to what was done to a user. The moment that is recorded is the store's to say, so the body is
+/// written there.
+pub(super) fn answer(
+    repeat: &Repeat,
+    acted: &Acted,
+    caller: &Caller,
+    respond: fn(&Acted, &Caller) -> Response,
+    write: fn(&User, &Organization) -> Vec<u8>,
+) -> Answer {
+    let (user, identity) = (acted.user.clone(), caller.identity.clone());
+    let response = respond(acted, caller);
+    Answer {
+        repeat: repeat.clone(),
+        status: response.status().as_u16(),
+        headers: kept(response.headers()),
+        about: Some(user.id),
+        write: Arc::new(move |at| {
+            let mut user = user.clone();
+            user.recorded_at(at);
+            write(&user, &identity.organization)
+        }),
+    }
+}
+
 /// The headers of an answer that belong to it, as they are kept.
-pub(super) fn kept(headers: &HeaderMap) -> String {
+fn kept(headers: &HeaderMap) -> String {
     use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
     let own = headers.iter().filter(|(name, _)| ![CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS].contains(name));
     let lines = own.filter_map(|(name, value)| Some(format!("{name}: {}\n", value.to_str().ok()?)));

@@ -5,8 +5,6 @@ mod parse;
 pub(super) mod shape;
 mod whole;
 
-use std::sync::Arc;
-
 use axum::{
     extract::{Path, RawQuery, State, rejection::PathRejection},
     response::Response,
@@ -18,10 +16,7 @@ use hyper::{
 };
 use quick_cache::{Weighter, sync::Cache};
 use roster_directory::{
-    Flaw, Issue, OrganizationId, Role, Timestamp, User, UserId,
-    query::Page,
-    repeat::{Answer, Repeat},
-    user::Warning,
+    Flaw, Issue, Organization, OrganizationId, Role, User, UserId, query::Page, repeat::Repeat, user::Warning,
 };
 use roster_store::Altered;
 
@@ -35,10 +30,10 @@ use super::{
     etag::{self, Conditions},
     json, json_bytes,
     params::link_next,
-    repeat::{asked, kept, once},
+    repeat::{answer, asked, once},
     warning::{List, is_harmless},
 };
-use crate::app::{Acted, Caller, Error};
+use crate::app::{Acted, Answering, Caller, Error};
 pub(crate) use parse::{PARAMETERS, VIEW, new_user};
 use shape::{CreateUserRequest, CreateUserResponse, ListParams, Pagination, UserBody, UserPage, View};
 use whole::{WholeUserBody, WholeUserPage};
@@ -99,31 +94,23 @@ pub(crate) async fn create_user(
 ) -> ApiResult {
     let repeat = asked(&headers, &caller, "POST /v1/users", &body.0)?;
     let (new, unknown) = parse::new_user(&body.0);
-    let act = async |repeat: Option<&Repeat>| match repeat {
-        Some(repeat) => {
-            let answering = |acted: &Acted| answer(acted, &caller, repeat);
-            Ok(created(&shared.app.create_user_once(&caller, new?, Some(&answering)).await?, &caller))
-        }
-        None => Ok(created(&shared.app.create_user(&caller, new?).await?, &caller)),
+    let caller = &caller;
+    let act = async |repeat: Option<&Repeat>| {
+        let answering = repeat.map(|repeat| move |acted: &Acted| answer(repeat, acted, caller, created, written));
+        let answering = answering.as_ref().map(|answering| answering as Answering<'_>);
+        Ok(created(&shared.app.create_user(caller, new?, answering).await?, caller))
     };
-    unknown.fields_in(once(&shared, &caller, repeat, act).await)
+    unknown.fields_in(once(&shared, caller, repeat, act).await)
+}
+
+fn written(user: &User, organization: &Organization) -> Vec<u8> {
+    serde_json::to_vec(&CreateUserResponse::of(user, organization)).expect("strings only")
 }
 
 fn created(acted: &Acted, caller: &Caller) -> Response {
     let mut response = json(&CreateUserResponse::of(&acted.user, &caller.identity.organization));
     listed(&acted.warnings).add_to(response.headers_mut());
     response
-}
-
-/// What is kept of the answer to a create that may be sent again.
-fn answer(acted: &Acted, caller: &Caller, repeat: &Repeat) -> Answer {
-    let (user, identity) = (acted.user.clone(), caller.identity.clone());
-    let write = move |at: Timestamp| {
-        let user = User { created_at: at, ..user.clone() };
-        serde_json::to_vec(&CreateUserResponse::of(&user, &identity.organization)).expect("strings only")
-    };
-    let headers = kept(created(acted, caller).headers());
-    Answer { repeat: repeat.clone(), status: 200, headers, about: Some(acted.user.id), write: Arc::new(write) }
 }
 
 /// Get paginated list of users
@@ -208,7 +195,7 @@ pub(crate) async fn get_user(
     Conditions(headers): Conditions,
 ) -> ApiResult {
     let id = user_id(path)?;
-    if query.as_deref().is_some_and(|query| !query.is_empty()) && parse::view(query.as_deref().unwrap_or_default())? {
+    if parse::view(query.as_deref().unwrap_or_default())? {
         let (user, organization) = (shared.app.user(&caller, id).await?, &caller.identity.organization);
         let tag = etag::of_whole(user.version, organization);
         return Ok(tagged(tag, &headers, || WholeUserBody::of(&user, organization).write().into()));

@@ -6,8 +6,7 @@ use axum::{
 };
 use hyper::{HeaderMap, StatusCode};
 use roster_directory::{
-    Issue, Timestamp, UserId,
-    repeat::{Answer, Repeat},
+    Issue, Organization, User, UserId,
     user::{Email, Reason},
 };
 use utoipa::ToSchema;
@@ -22,7 +21,7 @@ use super::{
         error::{ApiResult, Refusal},
         etag::{self, Conditions},
         json_bytes,
-        repeat::{asked, kept, once},
+        repeat::{answer, asked, once},
         warning::Unknown,
     },
     listed, parse,
@@ -259,8 +258,9 @@ async fn acting(
 ) -> ApiResult {
     let repeat = asked(headers, caller, &format!("POST /v1/users/{id}/{name}"), &body.0)?;
     once(shared, caller, repeat, async |repeat| {
-        let answering = |acted: &Acted| answer(acted, caller, repeat);
-        let (meant, answering) = (etag::meant(headers), repeat.map(|_| &answering as Answering<'_>));
+        let answering = repeat.map(|repeat| move |acted: &Acted| answer(repeat, acted, caller, whole, written));
+        let answering = answering.as_ref().map(|answering| answering as Answering<'_>);
+        let meant = etag::meant(headers);
         let acted = match act? {
             Act::Deactivate(reason) => shared.app.deactivate_user(caller, id, &meant, reason, answering).await?,
             Act::Restore(email) => shared.app.restore_user(caller, id, &meant, email, answering).await?,
@@ -270,23 +270,14 @@ async fn acting(
     .await
 }
 
-/// What is kept of the answer to a request that may be sent again.
-fn answer(acted: &Acted, caller: &Caller, repeat: Option<&Repeat>) -> Answer {
-    let repeat = repeat.expect("asked only where there is one").clone();
-    let (user, identity) = (acted.user.clone(), caller.identity.clone());
-    let write = move |at: Timestamp| {
-        let mut user = user.clone();
-        user.recorded_at(at);
-        WholeUserBody::of(&user, &identity.organization).write()
-    };
-    let headers = kept(whole(acted, caller).headers());
-    Answer { repeat, status: 200, headers, about: Some(acted.user.id), write: std::sync::Arc::new(write) }
+fn written(user: &User, organization: &Organization) -> Vec<u8> {
+    WholeUserBody::of(user, organization).write()
 }
 
 /// The whole user, its version, and what is to be warned of.
 fn whole(acted: &Acted, caller: &Caller) -> Response {
     let organization = &caller.identity.organization;
-    let mut response = json_bytes(WholeUserBody::of(&acted.user, organization).write().into());
+    let mut response = json_bytes(written(&acted.user, organization).into());
     etag::add(response.headers_mut(), etag::of_whole(acted.user.version, organization));
     listed(&acted.warnings).add_to(response.headers_mut());
     response

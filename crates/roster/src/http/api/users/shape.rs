@@ -9,7 +9,13 @@ use roster_directory::{
 };
 use roster_store::Listing;
 use serde::Serialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::{
+    IntoParams, PartialSchema, ToSchema,
+    openapi::{
+        RefOr, Schema,
+        schema::{SchemaType, Type},
+    },
+};
 
 use super::{
     super::role::{AssignableRole, NewRole, UserRole},
@@ -127,117 +133,46 @@ pub(crate) struct CreateUserRequest {
     metadata: Option<()>,
 }
 
-/// What is to change about a user. What is left out stays as it is; `null` clears a field that may be empty. Keys that are
-/// not listed here are ignored.
-// Values never take this shape: a body is read field by field (`parse.rs`), so that everything wrong is said at once.
-// The patterns leave out control characters, as `roster_directory::text` does; a name needs something to read.
-#[derive(ToSchema)]
-#[schema(rename_all = "camelCase")]
-#[expect(dead_code, reason = "it is the schema; values never take this shape")]
-pub(crate) struct UpdateUserRequest {
-    /// User's first name. White space around it is removed; then it has 1 to 100 characters
-    #[schema(
-        nullable = false,
-        min_length = 1,
-        pattern = r"^[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]([^\u0000-\u001f\u007f-\u009f]{0,98}[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff])?[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*$"
-    )]
-    first_name: Option<String>,
-    /// User's last name. White space around it is removed; then it has 1 to 100 characters
-    #[schema(
-        nullable = false,
-        min_length = 1,
-        pattern = r"^[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]([^\u0000-\u001f\u007f-\u009f]{0,98}[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff])?[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*$"
-    )]
-    last_name: Option<String>,
-    /// User's email address (must be unique)
-    ///
-    /// Unique within the organization, ignoring the case of ASCII letters.
-    #[schema(
-        nullable = true,
-        format = Email,
-        max_length = 254,
-        pattern = r"^(?!\.)(?!.*\.\.)([A-Za-z0-9_'+\-\.]*)[A-Za-z0-9_+-]@([A-Za-z0-9][A-Za-z0-9\-]*\.)+[A-Za-z]{2,}$"
-    )]
-    email: Option<String>,
-    #[schema(nullable = false, inline)]
-    role: Option<NewRole>,
-    /// User's phone number
-    ///
-    /// Kept as it is given. One that no text message can reach is named in `Roster-Warning`.
-    #[schema(nullable = true, max_length = 64, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
-    phone_number: Option<String>,
-    /// National Provider Identifier number
-    ///
-    /// Kept as it is given. One whose check digit is wrong is named in `Roster-Warning`.
-    #[schema(nullable = true, max_length = 64, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
-    npi_number: Option<String>,
-    /// Whether to send SMS notifications
-    #[schema(nullable = false, rename = "shouldSendSMS")]
-    should_send_sms: Option<bool>,
-    /// Recertification date for the user
-    ///
-    /// RFC 3339, with `Z` or an offset; seconds, and the colon of the offset, may be left out. What counts is the calendar
-    /// day as it is written.
-    #[schema(nullable = true, format = DateTime, pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T")]
-    recertification_date: Option<String>,
-    /// Assigns the provided payors to the User, if exists
-    ///
-    /// Public ids of payors of the organization. Others are skipped, and named in `Roster-Warning`.
-    #[schema(nullable = true, max_items = 100)]
-    provider_payors: Option<Vec<String>>,
-    /// Roster's own, as all that follow: what the published read shape shows. Blank is as if left out
-    #[schema(
-        nullable = true,
-        max_length = 200,
-        pattern = r"^[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*[^\u0000-\u001f\u007f-\u009f]*[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*$"
-    )]
-    sex: Option<String>,
-    /// The publicId of the user who cares for this one
-    #[schema(nullable = true, pattern = "^usr_[0-9]{10}_[a-z0-9]{9}$")]
-    caregiver_id: Option<String>,
-    #[schema(nullable = true, format = Date, pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
-    birth_date: Option<String>,
-    #[schema(
-        nullable = true,
-        max_length = 200,
-        pattern = r"^[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*[^\u0000-\u001f\u007f-\u009f]*[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*$"
-    )]
-    address_line1: Option<String>,
-    #[schema(
-        nullable = true,
-        max_length = 200,
-        pattern = r"^[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*[^\u0000-\u001f\u007f-\u009f]*[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*$"
-    )]
-    address_line2: Option<String>,
-    #[schema(
-        nullable = true,
-        max_length = 200,
-        pattern = r"^[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*[^\u0000-\u001f\u007f-\u009f]*[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*$"
-    )]
-    city: Option<String>,
-    #[schema(
-        nullable = true,
-        max_length = 200,
-        pattern = r"^[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*[^\u0000-\u001f\u007f-\u009f]*[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*$"
-    )]
-    state: Option<String>,
-    #[schema(
-        nullable = true,
-        max_length = 200,
-        pattern = r"^[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*[^\u0000-\u001f\u007f-\u009f]*[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*$"
-    )]
-    postal_code: Option<String>,
-    /// What another system calls the user: unique among the active users of the organization
-    #[schema(
-        nullable = true,
-        max_length = 255,
-        pattern = r"^[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*[^\u0000-\u001f\u007f-\u009f]*[\u0009-\u000d\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*$"
-    )]
-    external_id: Option<String>,
-    // Described where it is made, as the role is.
-    #[schema(nullable = true, value_type = Option<MetadataSchema>, inline)]
-    metadata: Option<()>,
+/// What is to change about a user: the fields of [`CreateUserRequest`], none of which must be there.
+pub(crate) struct UpdateUserRequest;
+
+impl UpdateUserRequest {
+    /// What a user always has.
+    const KEPT: [&str; 4] = ["firstName", "lastName", "role", "shouldSendSMS"];
 }
+
+impl PartialSchema for UpdateUserRequest {
+    fn schema() -> RefOr<Schema> {
+        let RefOr::T(Schema::Object(mut request)) = CreateUserRequest::schema() else {
+            unreachable!("a struct is an object")
+        };
+        request.required.clear();
+        for (name, field) in &mut request.properties {
+            let kind = match field {
+                RefOr::T(Schema::Object(field)) => {
+                    field.default = None;
+                    &mut field.schema_type
+                }
+                RefOr::T(Schema::Array(field)) => &mut field.schema_type,
+                _ => continue,
+            };
+            if !Self::KEPT.contains(&name.as_str())
+                && let SchemaType::Type(of_a_new_user) = kind.clone()
+            {
+                *kind = SchemaType::Array(vec![of_a_new_user, Type::Null]);
+            }
+        }
+        request.properties.insert("role".to_owned(), NewRole::schema());
+        request.description = Some(
+            "What is to change about a user. What is left out stays as it is; `null` clears a field that may be empty. \
+             Keys that are not listed here are ignored."
+                .to_owned(),
+        );
+        request.into()
+    }
+}
+
+impl ToSchema for UpdateUserRequest {}
 
 /// The user that was created, and that it was.
 #[derive(Serialize, ToSchema)]
