@@ -27,45 +27,37 @@ pub(super) enum UserCommand {
     /// List users: id, role, when created, last name, first name, email
     List(List),
     /// Show all that is known of a user
-    Show {
-        /// The organization it belongs to
-        #[arg(long)]
-        org: OrganizationId,
-        /// The user's publicId, usr_…
-        id: UserId,
-    },
+    Show(Whom),
     /// Change a user: what is not given stays as it is
     Set(Box<set::Set>),
     /// A user leaves: lists do not show it, its email is free, and what it is still owed is dropped
     Deactivate {
-        /// The organization it belongs to
-        #[arg(long)]
-        org: OrganizationId,
-        /// The user's publicId, usr_…
-        id: UserId,
+        #[command(flatten)]
+        whom: Whom,
         /// For whoever asks later; it is erased with the user
         #[arg(long, value_parser = checked::<Reason>)]
         reason: Option<Reason>,
     },
     /// A user comes back
     Restore {
-        /// The organization it belongs to
-        #[arg(long)]
-        org: OrganizationId,
-        /// The user's publicId, usr_…
-        id: UserId,
+        #[command(flatten)]
+        whom: Whom,
         /// Another email than the one of before
         #[arg(long, value_parser = checked::<Email>)]
         email: Option<Email>,
     },
     /// Remove every value of a deactivated user from the database; its id stays in the audit trail
-    Erase {
-        /// The organization it belongs to
-        #[arg(long)]
-        org: OrganizationId,
-        /// The user's publicId, usr_…
-        id: UserId,
-    },
+    Erase(Whom),
+}
+
+/// A user who is there.
+#[derive(Debug, Args)]
+pub(super) struct Whom {
+    /// The organization it belongs to
+    #[arg(long)]
+    org: OrganizationId,
+    /// The user's publicId, usr_…
+    id: UserId,
 }
 
 #[derive(Debug, Args)]
@@ -96,6 +88,16 @@ pub(super) struct Create {
     /// A payor's id, pay_…; may be given several times
     #[arg(long, value_name = "ID")]
     payor: Vec<String>,
+    #[command(flatten)]
+    details: Details,
+    /// NAME=TEXT; may be given several times
+    #[arg(long, value_name = "NAME=TEXT", value_parser = pair)]
+    metadata: Vec<(String, String)>,
+}
+
+/// What may be known of a user beyond the published create.
+#[derive(Debug, Args)]
+struct Details {
     #[arg(long, value_parser = checked::<Line>)]
     sex: Option<Line>,
     /// The publicId of the patient's caregiver
@@ -117,9 +119,6 @@ pub(super) struct Create {
     /// What another system calls the user; unique among the active users of the organization
     #[arg(long, value_parser = checked::<ExternalId>)]
     external_id: Option<ExternalId>,
-    /// NAME=TEXT; may be given several times
-    #[arg(long, value_name = "NAME=TEXT", value_parser = pair)]
-    metadata: Vec<(String, String)>,
 }
 
 #[derive(Debug, Args)]
@@ -154,21 +153,21 @@ impl UserCommand {
             UserCommand::Create(create) => create.run(app).await,
             UserCommand::Import(import) => import.run(app).await,
             UserCommand::List(list) => list.run(app).await,
-            UserCommand::Show { org, id } => show(app, org, id).await,
+            UserCommand::Show(Whom { org, id }) => show(app, org, id).await,
             UserCommand::Set(set) => set.run(app).await,
-            UserCommand::Deactivate { org, id, reason } => {
+            UserCommand::Deactivate { whom: Whom { org, id }, reason } => {
                 let caller = operator_of(app, org).await?;
                 found(app.deactivate_user(&caller, id, &Meant::Any, reason, None).await, || none(id))?;
                 say(format_args!("deactivated user {id}"))?;
                 Ok(())
             }
-            UserCommand::Restore { org, id, email } => {
+            UserCommand::Restore { whom: Whom { org, id }, email } => {
                 let caller = operator_of(app, org).await?;
                 found(app.restore_user(&caller, id, &Meant::Any, email, None).await, || none(id))?;
                 say(format_args!("restored user {id}"))?;
                 Ok(())
             }
-            UserCommand::Erase { org, id } => {
+            UserCommand::Erase(Whom { org, id }) => {
                 let caller = operator_of(app, org).await?;
                 found(app.erase_user(&caller, id, &Meant::Any).await, || none(id))?;
                 say(format_args!("erased user {id}"))?;
@@ -216,6 +215,7 @@ fn recertification(text: &str) -> Result<RecertificationDate, String> {
 impl Create {
     async fn run(self, app: &App) -> anyhow::Result<()> {
         let caller = operator_of(app, self.org).await?;
+        let details = self.details;
         let new = NewUser {
             email: self.email,
             role: self.role,
@@ -226,20 +226,20 @@ impl Create {
             recertification: self.recertification_date,
             payors: self.payor,
             demographics: Demographics {
-                sex: self.sex,
-                caregiver: self.caregiver_id,
-                birth_date: self.birth_date,
-                address_line1: self.address_line1,
-                address_line2: self.address_line2,
-                city: self.city,
-                state: self.state,
-                postal_code: self.postal_code,
+                sex: details.sex,
+                caregiver: details.caregiver_id,
+                birth_date: details.birth_date,
+                address_line1: details.address_line1,
+                address_line2: details.address_line2,
+                city: details.city,
+                state: details.state,
+                postal_code: details.postal_code,
             },
-            external_id: self.external_id,
+            external_id: details.external_id,
             metadata: metadata(self.metadata)?,
             ..NewUser::named(self.first_name, self.last_name)
         };
-        let created = app.create_user(&caller, new).await?;
+        let created = app.create_user(&caller, new, None).await?;
         for warning in &created.warnings {
             note(format_args!("warning: {}", told(warning, self.org)));
         }

@@ -2,25 +2,23 @@
 
 use clap::{Args, ValueEnum};
 use roster_directory::{
-    OrganizationId, Role, UserId,
-    credential::{Day, RecertificationDate},
+    Role,
+    credential::RecertificationDate,
     npi::NpiNumber,
     phone::PhoneNumber,
-    user::{Email, ExternalId, Given, Line, Metadata, Patch, PersonName},
+    user::{Email, Given, Metadata, Patch, PersonName},
 };
 
 use super::{
-    super::key::role, Told, checked, found, metadata, none, note, operator_of, pair, recertification, say, told,
+    super::key::role, Details, Whom, checked, found, metadata, none, note, operator_of, pair, recertification, say,
+    told,
 };
 use crate::app::{App, Meant};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Set {
-    /// The organization it belongs to
-    #[arg(long)]
-    org: OrganizationId,
-    /// The user's publicId, usr_…
-    id: UserId,
+    #[command(flatten)]
+    whom: Whom,
     #[arg(long, value_parser = checked::<PersonName>)]
     first_name: Option<PersonName>,
     #[arg(long, value_parser = checked::<PersonName>)]
@@ -43,26 +41,8 @@ pub(in crate::cli) struct Set {
     /// A payor's id, pay_…; may be given several times. They replace those of before
     #[arg(long, value_name = "ID")]
     payor: Option<Vec<String>>,
-    #[arg(long, value_parser = checked::<Line>)]
-    sex: Option<Line>,
-    /// The publicId of the patient's caregiver
-    #[arg(long)]
-    caregiver_id: Option<UserId>,
-    /// YYYY-MM-DD
-    #[arg(long, value_parser = |text: &str| Day::parse(text).map_err(Told::told))]
-    birth_date: Option<Day>,
-    #[arg(long, value_parser = checked::<Line>)]
-    address_line1: Option<Line>,
-    #[arg(long, value_parser = checked::<Line>)]
-    address_line2: Option<Line>,
-    #[arg(long, value_parser = checked::<Line>)]
-    city: Option<Line>,
-    #[arg(long, value_parser = checked::<Line>)]
-    state: Option<Line>,
-    #[arg(long, value_parser = checked::<Line>)]
-    postal_code: Option<Line>,
-    #[arg(long, value_parser = checked::<ExternalId>)]
-    external_id: Option<ExternalId>,
+    #[command(flatten)]
+    details: Details,
     /// NAME=TEXT; may be given several times. They replace those of before
     #[arg(long, value_name = "NAME=TEXT", value_parser = pair)]
     metadata: Option<Vec<(String, String)>>,
@@ -95,8 +75,8 @@ enum Field {
 
 impl Set {
     pub(super) async fn run(self, app: &App) -> anyhow::Result<()> {
-        let caller = operator_of(app, self.org).await?;
-        let (org, id) = (self.org, self.id);
+        let Whom { org, id } = self.whom;
+        let caller = operator_of(app, org).await?;
         let acted = found(app.update_user(&caller, id, &Meant::Any, &self.patch()?).await, || none(id))?;
         for warning in &acted.warnings {
             note(format_args!("warning: {}", told(warning, org)));
@@ -106,7 +86,7 @@ impl Set {
     }
 
     fn patch(self) -> anyhow::Result<Patch> {
-        let clear = self.clear;
+        let (clear, details) = (self.clear, self.details);
         let clears = |field| clear.contains(&field);
         fn given<T>(value: Option<T>, is_cleared: bool) -> Given<T> {
             value.map(Some).or(is_cleared.then_some(None))
@@ -126,15 +106,15 @@ impl Set {
             should_send_sms: self.sms,
             recertification: given(self.recertification_date, clears(Field::RecertificationDate)),
             payors: self.payor.or(clears(Field::Payors).then(Vec::new)),
-            sex: given(self.sex, clears(Field::Sex)),
-            caregiver: given(self.caregiver_id, clears(Field::CaregiverId)),
-            birth_date: given(self.birth_date, clears(Field::BirthDate)),
-            address_line1: given(self.address_line1, clears(Field::AddressLine1)),
-            address_line2: given(self.address_line2, clears(Field::AddressLine2)),
-            city: given(self.city, clears(Field::City)),
-            state: given(self.state, clears(Field::State)),
-            postal_code: given(self.postal_code, clears(Field::PostalCode)),
-            external_id: given(self.external_id, clears(Field::ExternalId)),
+            sex: given(details.sex, clears(Field::Sex)),
+            caregiver: given(details.caregiver_id, clears(Field::CaregiverId)),
+            birth_date: given(details.birth_date, clears(Field::BirthDate)),
+            address_line1: given(details.address_line1, clears(Field::AddressLine1)),
+            address_line2: given(details.address_line2, clears(Field::AddressLine2)),
+            city: given(details.city, clears(Field::City)),
+            state: given(details.state, clears(Field::State)),
+            postal_code: given(details.postal_code, clears(Field::PostalCode)),
+            external_id: given(details.external_id, clears(Field::ExternalId)),
             metadata,
         })
     }
