@@ -47,7 +47,7 @@ pub(crate) async fn texted(roster: &Roster, org: &Organization<'_>, count: usize
             should_send_sms: true,
             ..NewUser::named("Jane".parse().expect("a name"), "Doe".parse().expect("a name"))
         };
-        roster.app().create_user(&org.operator, new).await.expect("a user");
+        roster.app().create_user(&org.operator, new, None).await.expect("a user");
     }
 }
 

@@ -191,7 +191,7 @@ impl<'a> Organization<'a> {
     pub(crate) async fn user(&self, first: &str, last: &str, role: Role) -> String {
         let (first, last) = (first.parse().expect("a name"), last.parse().expect("a name"));
         let new = roster_directory::NewUser { role, ..roster_directory::NewUser::named(first, last) };
-        self.roster.app().create_user(&self.operator, new).await.expect("a user").user.id.to_string()
+        self.roster.app().create_user(&self.operator, new, None).await.expect("a user").user.id.to_string()
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::roster::Roster;
 
 /// The columns of the table: the role of the user.
-const USERS: [&str; 12] = [
+pub(super) const USERS: [&str; 12] = [
     "ADMIN",
     "BILLING_MANAGER",
     "SCHEDULING_MANAGER",

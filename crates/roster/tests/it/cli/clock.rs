@@ -23,7 +23,7 @@ fn a_server_names_what_is_recorded_in_the_future_and_clock_repair_brings_it_back
             role: Role::Patient,
             ..roster_directory::NewUser::named(named("Bea"), named("Sam"))
         };
-        app.create_user(&caller, new).await.expect("a user");
+        app.create_user(&caller, new, None).await.expect("a user");
         app.store().close().await;
     });
     let shown = binary.print(["clock", "show"]);

@@ -95,7 +95,7 @@ async fn add_users(app: &Arc<App>, caller: &Arc<Caller>, users: usize, chance: &
         let mut creating = JoinSet::new();
         for nth in from..users.min(from + 100) {
             let (app, caller, new) = (app.clone(), caller.clone(), somebody(nth, &payors, &there, chance));
-            creating.spawn(async move { app.create_user(&caller, new).await });
+            creating.spawn(async move { app.create_user(&caller, new, None).await });
         }
         for created in creating.join_all().await {
             there.push(created.expect("a user").user.id);

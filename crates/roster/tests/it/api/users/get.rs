@@ -60,7 +60,7 @@ async fn get_answers_the_demographics_that_are_known() {
         },
         ..NewUser::named(name("Eve"), name("Doe"))
     };
-    let id = roster.app().create_user(&org.operator, new).await.expect("a user").user.id.to_string();
+    let id = roster.app().create_user(&org.operator, new, None).await.expect("a user").user.id.to_string();
     assert_snapshot!(admin.get(&of(&id)).await, @r#"
     200
     {

@@ -304,7 +304,7 @@ async fn happen(org: &Organization<'_>, process: &Roster, people: &mut Vec<Known
     let (app, operator) = (process.app(), &org.operator);
     let nth = match act {
         Act::Create(person) => {
-            let created = app.create_user(operator, person.new_user()).await;
+            let created = app.create_user(operator, person.new_user(), None).await;
             assert_eq!(created.is_err(), is_taken(people, person.email.as_ref(), None), "{act:?}");
             if let Ok(created) = created {
                 people.push(Known { id: created.user.id, person: person.clone(), is_active: true, updated: number });

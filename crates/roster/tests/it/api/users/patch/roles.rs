@@ -4,23 +4,8 @@ use roster_directory::{Role, UserId, user::Patch};
 use serde_json::json;
 
 use super::super::of;
+use crate::api::roles::USERS;
 use crate::roster::Roster;
-
-/// The columns of each table: the role that is asked.
-const ASKED: [&str; 12] = [
-    "ADMIN",
-    "BILLING_MANAGER",
-    "SCHEDULING_MANAGER",
-    "CLINICIAN",
-    "TECHNICIAN",
-    "PATIENT",
-    "CAREGIVER",
-    "CLINICAL_ADMIN",
-    "PAYROLL_ADMIN",
-    "CLINICAL_SUPERADMIN",
-    "HIPP_BILLING_MANAGER",
-    "HIPP_ADMIN",
-];
 
 /// A table for each key, with a row for each role that a user has: what is answered if that user is to be of another
 /// role. `2` for 200, `3` for 403, `4` for 404, `x` for 400: no key can assign it.
@@ -261,7 +246,7 @@ async fn every_key_may_change_every_role_to_every_role_as_the_table_says() {
             let id = org.user("John", "Doe", role(had)).await;
             let user = UserId::parse(&id).expect("an id");
             let mut said = String::new();
-            for asked in ASKED {
+            for asked in USERS {
                 let answer = client.patch(&of(&id), json!({ "role": asked })).await;
                 let is_now = roster.app().store().user(org.id(), user).await.expect("a read").expect("a user").role;
                 assert_eq!(is_now.as_str(), if answer.status == 200 { asked } else { had }, "{key} {had} {asked}");
@@ -295,7 +280,7 @@ async fn whoever_may_change_a_user_may_deactivate_and_restore_it_and_nobody_else
         for (had, row) in rows {
             let id = org.user("John", "Doe", role(had)).await;
             // What is said where it is asked to be a PATIENT, whom everybody may create who may create anybody.
-            let patient = ASKED.iter().position(|asked| *asked == "PATIENT").expect("it is one");
+            let patient = USERS.iter().position(|asked| *asked == "PATIENT").expect("it is one");
             let expected = match row.as_bytes()[patient] {
                 b'2' => 200,
                 b'3' => 403,
