@@ -54,7 +54,7 @@ const PATROL: Duration = Duration::from_secs(60);
 pub(super) enum Wake {
     /// The last ordinal of a chunk of this organization was handed out.
     Crossed(OrganizationNumber),
-    /// Users of this organization changed or were erased.
+    /// Users of this organization are found by other texts, or were erased.
     Altered(OrganizationNumber),
     /// Somebody wants to know when there is nothing left to do.
     Settle(oneshot::Sender<()>),
@@ -69,18 +69,19 @@ pub(super) enum Step {
     /// Some of the postings of a chunk or block.
     Post {
         number: OrganizationNumber,
+        generation: Generation,
         key: Key,
         postings: Vec<Posting>,
-        /// Of the last ones: how often finished pieces had changed when the first were read. It is finished with them, if
-        /// that is still true.
-        finish: Option<i64>,
+        /// Whether it is finished with them.
+        last: bool,
     },
-    /// Users of a finished piece contain some trigrams that they did not, and some no more.
+    /// Users of a piece contain some trigrams that they did not, and some no more.
     Follow {
         number: OrganizationNumber,
-        key: Key,
+        generation: Generation,
+        piece: Postings,
         trigrams: Vec<Following>,
-        /// With the last ones: the users that are followed by then, and their changes.
+        /// The users that are followed by then, and their changes.
         followed: Vec<(i64, i64)>,
     },
     /// The postings of a chunk up to a trigram go: they are in its block's.
@@ -96,6 +97,34 @@ pub(super) enum Step {
 /// A trigram, and the offsets of the users that contain it: ascending, 16 bits each, little-endian.
 type Posting = (u32, Vec<u8>);
 
+/// Counts up whenever finished pieces of an organization change, and with each block that is finished. A step has the one
+/// that was there before what it was made of was read: it is not taken once there is another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Generation(i64);
+
+impl Generation {
+    fn read(reader: &Reader, number: OrganizationNumber) -> Result<Self, Error> {
+        let mut statement = reader.prepare("select search_followed from organization where number = ?1")?;
+        Ok(Self(statement.query_row([number], |row| row.get(0))?))
+    }
+
+    fn is_current(self, connection: &Connection, number: OrganizationNumber) -> Result<bool, Error> {
+        let sql = "select search_followed = ?2 from organization where number = ?1";
+        Ok(connection.prepare_cached(sql)?.query_row(params![number, self.0], |row| row.get(0))?)
+    }
+
+    fn begin_next(connection: &Connection, number: OrganizationNumber) -> Result<(), Error> {
+        let sql = "update organization set search_followed = search_followed + 1 where number = ?1";
+        connection.prepare_cached(sql)?.execute([number])?;
+        Ok(())
+    }
+
+    /// What there is after a step that began one.
+    fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
 /// Names a chunk by its number, or a block by one that is counted down from -1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key(i64);
@@ -109,9 +138,18 @@ impl Key {
         Self(chunk)
     }
 
+    fn is_block(self) -> bool {
+        self.0 < 0
+    }
+
+    /// The block that it is, or is to be in.
+    fn block(self) -> Self {
+        if self.is_block() { self } else { Self::of_block(self.0 / CHUNKS) }
+    }
+
     /// The first ordinal of it.
     fn start(self) -> i64 {
-        if self.0 < 0 { (-1 - self.0) * BLOCK } else { self.0 * CHUNK }
+        if self.is_block() { (-1 - self.0) * BLOCK } else { self.0 * CHUNK }
     }
 }
 
@@ -183,9 +221,10 @@ fn offsets(posting: &[u8]) -> impl Iterator<Item = u16> {
     posting.as_chunks::<2>().0.iter().map(|pair| u16::from_le_bytes(*pair))
 }
 
-/// Takes one step, inside the writer's transaction. Taking it twice changes nothing. Nor does it when another process was
-/// faster: who comes late with a block finds it finished, and may have made its own of chunks that are half gone.
-pub(super) fn take(connection: &Connection, step: &Step) -> Result<(), Error> {
+/// Takes one step, inside the writer's transaction, or says why not. Taking it twice does no harm. Nor does it when another
+/// process was faster: who comes late with a block finds it finished, and may have made its own of chunks that are half
+/// gone.
+pub(super) fn take(connection: &Connection, step: &Step) -> Result<Option<Error>, Error> {
     let named = |number: &OrganizationNumber, key: &Key| {
         let sql = "select number, finished from search_piece where organization = ?1 and chunk = ?2";
         let mut statement = connection.prepare_cached(sql)?;
@@ -193,30 +232,35 @@ pub(super) fn take(connection: &Connection, step: &Step) -> Result<(), Error> {
         piece.optional()
     };
     match step {
+        Step::Post { number, generation, .. } | Step::Follow { number, generation, .. }
+            if !generation.is_current(connection, *number)? =>
+        {
+            return Ok(Some(Error::Stale));
+        }
         Step::Count { number, chunk } => ranks::count(connection, *number, *chunk)?,
-        Step::Post { number, key, postings, finish } => {
+        Step::Post { number, key, postings, last, .. } => {
             let sql = "insert into search_piece (organization, chunk) values (?1, ?2) on conflict do nothing";
             connection.prepare_cached(sql)?.execute(params![number, key.0])?;
-            let Some((piece, false)) = named(number, key)? else { return Ok(()) };
+            let Some((piece, false)) = named(number, key)? else { return Ok(None) };
             let sql = "insert or replace into search_posting (place, offsets) values (?1, ?2)";
             let mut statement = connection.prepare_cached(sql)?;
             for (trigram, offsets) in postings {
                 statement.execute(params![piece.place(*trigram), offsets])?;
             }
-            if let Some(followed) = finish {
-                let sql = "update search_piece set finished = 1 where number = ?1 and exists \
-                           (select 1 from organization where number = ?2 and search_followed = ?3)";
-                connection.prepare_cached(sql)?.execute(params![piece.0, number, followed])?;
+            if *last {
+                let sql = "update search_piece set finished = 1 where number = ?1";
+                connection.prepare_cached(sql)?.execute([piece.0])?;
+                if key.is_block() {
+                    Generation::begin_next(connection, *number)?;
+                }
             }
         }
-        Step::Follow { number, key, trigrams, followed } => {
-            // Otherwise it is in a block by now; its users are found again.
-            if let Some((piece, true)) = named(number, key)? {
-                follow::take(connection, *number, piece, trigrams, followed)?;
-            }
+        Step::Follow { number, piece, trigrams, followed, .. } => {
+            follow::take(connection, *piece, trigrams, followed)?;
+            Generation::begin_next(connection, *number)?;
         }
         Step::Forget { number, key, upto, last } => {
-            let Some((piece, _)) = named(number, key)? else { return Ok(()) };
+            let Some((piece, _)) = named(number, key)? else { return Ok(None) };
             let sql = "delete from search_posting where place between ?1 and ?2";
             connection.prepare_cached(sql)?.execute([piece.place(0), piece.place(*upto)])?;
             if *last {
@@ -224,7 +268,7 @@ pub(super) fn take(connection: &Connection, step: &Step) -> Result<(), Error> {
             }
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// The thread that indexes.
@@ -294,7 +338,7 @@ impl IndexerThread {
     /// A chunk that could not be indexed now is found again by the next patrol.
     fn report(indexed: Result<(), Error>) {
         match indexed {
-            Ok(()) | Err(Error::Closed | Error::Busy | Error::Locked) => {}
+            Ok(()) | Err(Error::Closed | Error::Busy | Error::Locked | Error::Stale) => {}
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "cannot extend the search index"),
         }
     }
@@ -304,7 +348,11 @@ impl IndexerThread {
         let numbers: Vec<OrganizationNumber> =
             self.readers.with(|reader| reader.collect(sql, [CHUNK], |row| row.get(0)))?;
         for number in numbers {
-            self.index(number)?;
+            match self.index(number) {
+                // It waits for the next patrol, and nobody for it.
+                Ok(()) | Err(Error::Stale) => {}
+                Err(error) => return Err(error),
+            }
             self.follow(number, 1)?;
         }
         Ok(())
@@ -348,11 +396,14 @@ impl IndexerThread {
     fn index_chunk(&mut self, number: OrganizationNumber, key: Key) -> Result<(), Error> {
         // Sorted, they are the postings one after another.
         let occurrences = &mut self.occurrences;
-        let followed = self.readers.with_heavy(soon(), |reader| {
-            let followed = followed(reader, number)?;
+        let generation = self.readers.with_heavy(soon(), |reader| {
+            let generation = Generation::read(reader, number)?;
             find_occurrences(reader, number, key.0, occurrences)?;
-            Ok(followed)
+            let is_in_block = finished(reader, number)?.contains_key(&key.block());
+            Ok((!is_in_block).then_some(generation))
         })?;
+        // Another process was faster.
+        let Some(generation) = generation else { return Ok(()) };
         occurrences.sort_unstable();
         occurrences.dedup();
         let postings: Vec<Posting> = occurrences
@@ -362,13 +413,13 @@ impl IndexerThread {
                 ((run[0] >> 16) as u32, offsets)
             })
             .collect();
-        self.post(number, key, postings, Some(followed))
+        self.post(number, generation, key, postings, true)
     }
 
     /// Makes one block of finished chunks, some trigrams at a time.
     fn merge(&mut self, number: OrganizationNumber, key: Key, chunks: &[Postings]) -> Result<(), Error> {
         let mut next = 0;
-        let followed = self.readers.with(|reader| followed(reader, number))?;
+        let generation = self.readers.with(|reader| Generation::read(reader, number))?;
         while next <= LAST_TRIGRAM {
             let upto = self.some_trigrams(chunks[0], next)?;
             let mut merged = BTreeMap::<u32, Vec<u8>>::new();
@@ -387,8 +438,7 @@ impl IndexerThread {
                 }
                 Ok(())
             })?;
-            let finish = (upto == LAST_TRIGRAM).then_some(followed);
-            self.post(number, key, merged.into_iter().collect(), finish)?;
+            self.post(number, generation, key, merged.into_iter().collect(), upto == LAST_TRIGRAM)?;
             next = upto + 1;
         }
         Ok(())
@@ -418,9 +468,10 @@ impl IndexerThread {
     fn post(
         &self,
         number: OrganizationNumber,
+        generation: Generation,
         key: Key,
         postings: Vec<Posting>,
-        finish: Option<i64>,
+        are_last: bool,
     ) -> Result<(), Error> {
         let mut postings = postings.into_iter().peekable();
         loop {
@@ -432,7 +483,7 @@ impl IndexerThread {
                 slice.push(posting);
             }
             let is_over = postings.peek().is_none();
-            self.write(Step::Post { number, key, postings: slice, finish: finish.filter(|_| is_over) })?;
+            self.write(Step::Post { number, generation, key, postings: slice, last: are_last && is_over })?;
             if is_over {
                 return Ok(());
             }
@@ -447,12 +498,6 @@ impl IndexerThread {
 /// Until when the indexer waits for its turn to read; what it could not do is found again by the next patrol.
 fn soon() -> Instant {
     Instant::now() + PATROL
-}
-
-/// How often finished pieces of the organization have changed.
-fn followed(reader: &Reader, number: OrganizationNumber) -> Result<i64, Error> {
-    let mut statement = reader.prepare("select search_followed from organization where number = ?1")?;
-    Ok(statement.query_row([number], |row| row.get(0))?)
 }
 
 /// Fills it from `first_name, last_name, email, phone`, from column `at` on.

@@ -232,10 +232,14 @@ impl WriterThread {
         match written {
             Ok(touched) => {
                 self.emails.committed();
-                for counters in touched.values().filter(|counters| counters.finished_a_chunk() || counters.altered) {
+                for counters in touched.values() {
                     // Without an indexer nobody listens, and nothing is missed.
-                    let (number, altered) = (counters.number, !counters.finished_a_chunk());
-                    drop(self.wake.send(if altered { Wake::Altered(number) } else { Wake::Crossed(number) }));
+                    if counters.finished_a_chunk() {
+                        drop(self.wake.send(Wake::Crossed(counters.number)));
+                    }
+                    if counters.searched_otherwise {
+                        drop(self.wake.send(Wake::Altered(counters.number)));
+                    }
                 }
                 Ok(())
             }
@@ -263,8 +267,8 @@ impl WriterThread {
         let change = match work {
             Work::Change(change) => change,
             Work::Index(step) => {
-                index::take(&self.connection, step)?;
-                return Ok(Ok(Timestamp::from_millis(0)));
+                let refused = index::take(&self.connection, step)?;
+                return Ok(refused.map_or(Ok(Timestamp::from_millis(0)), Err));
             }
             Work::Outbox(task) => {
                 task(&self.connection)?;

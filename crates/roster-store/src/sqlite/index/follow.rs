@@ -10,12 +10,16 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     super::{place::OrganizationNumber, readers::Reader},
-    BLOCK, CHUNK, IndexerThread, Key, LAST_TRIGRAM, Postings, Step, fill, finished, offsets, soon, trigrams_of,
+    BLOCK, CHUNK, Generation, IndexerThread, Key, LAST_TRIGRAM, Postings, Step, fill, finished, offsets, soon,
+    trigrams_of,
 };
 use crate::Error;
 
 /// A trigram, the offsets that contain it since, and those that do not any more.
 pub(super) type Following = (u32, Vec<u16>, Vec<u16>);
+
+/// The same, while they are found.
+type Followings = BTreeMap<u32, (Vec<u16>, Vec<u16>)>;
 
 /// Users that changed before the index follows at once: reading as many for each search takes a millisecond, and the more
 /// there are the more of them share a posting that is written.
@@ -38,7 +42,6 @@ struct Changed {
 /// Takes a step, inside the writer's transaction.
 pub(super) fn take(
     connection: &Connection,
-    number: OrganizationNumber,
     piece: Postings,
     trigrams: &[Following],
     followed: &[(i64, i64)],
@@ -51,8 +54,6 @@ pub(super) fn take(
     for (place, change) in followed {
         statement.execute([place, change])?;
     }
-    let sql = "update organization set search_followed = search_followed + 1 where number = ?1";
-    connection.prepare_cached(sql)?.execute([number])?;
     Ok(())
 }
 
@@ -110,13 +111,20 @@ impl IndexerThread {
 
     /// Brings the finished pieces up to the users that changed, if there are as many; at once if some were erased.
     pub(super) fn follow(&mut self, number: OrganizationNumber, least: usize) -> Result<(), Error> {
-        while self.follow_some(number, least)? {}
-        Ok(())
+        loop {
+            match self.follow_some(number, least) {
+                Ok(true) => {}
+                // Another process was faster; each time one of them gets on.
+                Err(Error::Stale) => {}
+                outcome => return outcome.map(drop),
+            }
+        }
     }
 
     /// Follows as many as it does at once; whether there may be more.
     fn follow_some(&mut self, number: OrganizationNumber, least: usize) -> Result<bool, Error> {
-        let (changed, finished) = self.readers.with(|reader| {
+        let (mut generation, changed, finished) = self.readers.with(|reader| {
+            let generation = Generation::read(reader, number)?;
             let sql = "select place, change, exists (select 1 from users u where u.place = c.place) \
                        from search_changed c where place between ?1 and ?2 order by place limit ?3";
             let (first, last) = number.places().into_inner();
@@ -124,7 +132,7 @@ impl IndexerThread {
                 Ok(Changed { place: row.get(0)?, change: row.get(1)?, is_there: row.get(2)? })
             };
             let changed: Vec<Changed> = reader.collect(sql, params![first, last, FOLLOWED_AT_ONCE], row)?;
-            Ok((changed, finished(reader, number)?))
+            Ok((generation, changed, finished(reader, number)?))
         })?;
         let are_many = changed.len() as i64 == FOLLOWED_AT_ONCE;
         let mut pieces = BTreeMap::<Key, Vec<Changed>>::new();
@@ -143,7 +151,7 @@ impl IndexerThread {
         // Where none is in a finished piece, none goes.
         let some_go = !pieces.is_empty();
         for (key, users) in pieces {
-            self.follow_in(number, key, finished[&key], &users)?;
+            self.follow_in(number, &mut generation, key, finished[&key], &users)?;
         }
         Ok(are_many && some_go)
     }
@@ -151,58 +159,104 @@ impl IndexerThread {
     fn follow_in(
         &self,
         number: OrganizationNumber,
+        generation: &mut Generation,
         key: Key,
         postings: Postings,
         users: &[Changed],
     ) -> Result<(), Error> {
         let start = number.place(key.start());
-        let mut following = BTreeMap::<u32, (Vec<u16>, Vec<u16>)>::new();
+        let mut following = Followings::new();
+        let mut erased = Vec::new();
         self.readers.with_heavy(soon(), |reader| {
             let mut haystack = Haystack::default();
             let sql = "select first_name, last_name, email, phone from users where place = ?1";
             let mut statement = reader.prepare(sql)?;
-            let mut erased = Vec::new();
             for user in users {
-                let offset = (user.place - start) as u16;
                 let mut rows = statement.query([user.place])?;
-                match rows.next()? {
-                    Some(row) => {
-                        fill(&mut haystack, row, 0)?;
-                        for trigram in trigrams_of(haystack.as_str()) {
-                            following.entry(trigram).or_default().0.push(offset);
-                        }
-                    }
-                    None => erased.push(offset),
+                let Some(row) = rows.next()? else {
+                    erased.push(user.place);
+                    continue;
+                };
+                fill(&mut haystack, row, 0)?;
+                for trigram in trigrams_of(haystack.as_str()) {
+                    following.entry(trigram).or_default().0.push((user.place - start) as u16);
                 }
             }
-            if !erased.is_empty() {
-                let sql = "select place, offsets from search_posting where place between ?1 and ?2";
-                let mut statement = reader.prepare(sql)?;
-                let mut rows = statement.query([postings.place(0), postings.place(LAST_TRIGRAM)])?;
-                while let Some(row) = rows.next()? {
-                    let posting = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-                    let gone: Vec<u16> =
-                        offsets(posting).filter(|offset| erased.binary_search(offset).is_ok()).collect();
-                    if !gone.is_empty() {
-                        let trigram = (row.get::<_, i64>(0)? - postings.place(0)) as u32;
-                        following.entry(trigram).or_default().1.extend(gone);
-                    }
-                }
-            }
-            Ok(())
+            find_erased(reader, postings, start, &erased, &mut following)
         })?;
-        let following: Vec<Following> =
-            following.into_iter().map(|(trigram, (added, removed))| (trigram, added, removed)).collect();
-        let mut slices = following.chunks(FOLLOWED_SLICE).peekable();
-        loop {
-            let trigrams = slices.next().unwrap_or_default().to_vec();
-            let is_over = slices.peek().is_none();
-            let followed =
-                if is_over { users.iter().map(|user| (user.place, user.change)).collect() } else { Vec::new() };
-            self.write(Step::Follow { number, key, trigrams, followed })?;
-            if is_over {
-                return Ok(());
+        self.alter(number, generation, postings, following)?;
+        if !key.is_block() && !erased.is_empty() {
+            // Who is making a block of this chunk, or was stopped over it, has written down what the chunk had before.
+            let mut following = Followings::new();
+            let block = self.readers.with_heavy(soon(), |reader| {
+                let sql = "select number from search_piece where organization = ?1 and chunk = ?2";
+                let block = params![number, key.block().0];
+                let block = reader.prepare(sql)?.query_row(block, |row| Ok(Postings(row.get(0)?))).optional()?;
+                if let Some(block) = block {
+                    find_erased(reader, block, number.place(key.block().start()), &erased, &mut following)?;
+                }
+                Ok(block)
+            })?;
+            if let Some(block) = block {
+                self.alter(number, generation, block, following)?;
             }
         }
+        let followed = users.iter().map(|user| (user.place, user.change)).collect();
+        self.write_next(number, generation, postings, Vec::new(), followed)
     }
+
+    /// Alters the postings of a piece, slice by slice.
+    fn alter(
+        &self,
+        number: OrganizationNumber,
+        generation: &mut Generation,
+        piece: Postings,
+        following: Followings,
+    ) -> Result<(), Error> {
+        let following: Vec<Following> =
+            following.into_iter().map(|(trigram, (added, removed))| (trigram, added, removed)).collect();
+        for slice in following.chunks(FOLLOWED_SLICE) {
+            self.write_next(number, generation, piece, slice.to_vec(), Vec::new())?;
+        }
+        Ok(())
+    }
+
+    fn write_next(
+        &self,
+        number: OrganizationNumber,
+        generation: &mut Generation,
+        piece: Postings,
+        trigrams: Vec<Following>,
+        followed: Vec<(i64, i64)>,
+    ) -> Result<(), Error> {
+        self.write(Step::Follow { number, generation: *generation, piece, trigrams, followed })?;
+        *generation = generation.next();
+        Ok(())
+    }
+}
+
+/// Adds the trigrams that a piece, whose first user has this place, proposes users for that are erased.
+fn find_erased(
+    reader: &Reader,
+    piece: Postings,
+    start: i64,
+    erased: &[i64],
+    following: &mut Followings,
+) -> Result<(), Error> {
+    if erased.is_empty() {
+        return Ok(());
+    }
+    let sql = "select place, offsets from search_posting where place between ?1 and ?2";
+    let mut statement = reader.prepare(sql)?;
+    let mut rows = statement.query([piece.place(0), piece.place(LAST_TRIGRAM)])?;
+    while let Some(row) = rows.next()? {
+        let posting = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+        let is_erased = |offset: &u16| erased.binary_search(&(start + i64::from(*offset))).is_ok();
+        let gone: Vec<u16> = offsets(posting).filter(is_erased).collect();
+        if !gone.is_empty() {
+            let trigram = (row.get::<_, i64>(0)? - piece.place(0)) as u32;
+            following.entry(trigram).or_default().1.extend(gone);
+        }
+    }
+    Ok(())
 }
