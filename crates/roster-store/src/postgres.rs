@@ -1,5 +1,6 @@
 //! PostgreSQL, and what speaks its wire protocol: any number of Roster processes over one database.
 
+mod answers;
 mod attempts;
 mod clock;
 mod columns;

@@ -1,5 +1,6 @@
 //! The embedded engine: one writer that batches, readers that never wait for it.
 
+mod answers;
 mod apply;
 mod asker;
 mod clock;
@@ -32,7 +33,7 @@ use std::{
 use roster_directory::{
     Change, KeyId, Organization, OrganizationId, Payor, PayorId, Query, Timestamp, User, UserId,
     key::Key,
-    repeat::{self, Answered, Repeat},
+    repeat::{Answered, Repeat},
     user::Profile,
 };
 use rusqlite::{OptionalExtension, params};
@@ -167,16 +168,7 @@ impl Sqlite {
         now: Timestamp,
     ) -> Result<Option<Answered>, Error> {
         let Some(number) = self.number(organization)? else { return Ok(None) };
-        self.readers.with(|reader| {
-            let sql = "select request, status, headers, body from repeat \
-                       where organization = ?1 and by_key = ?2 and route = ?3 and key = ?4 and at > ?5";
-            let since = now.plus_millis(-repeat::KEPT).as_millis();
-            let params = params![number, repeat.by.as_str(), repeat.route, repeat.key.as_str(), since];
-            let row = |row: &rusqlite::Row<'_>| {
-                Ok(Answered { request: row.get(0)?, status: row.get(1)?, headers: row.get(2)?, body: row.get(3)? })
-            };
-            Ok(reader.prepare(sql)?.query_row(params, row).optional()?)
-        })
+        self.readers.with(|reader| answers::find(reader, number, repeat, now))
     }
 
     pub(crate) async fn list(self: &Arc<Self>, organization: OrganizationId, query: Query) -> Result<Selection, Error> {

@@ -5,13 +5,13 @@
 use roster_directory::{
     Message, MessageId, OrganizationId, Timestamp, UserId, WebhookId, Write,
     outbox::{Attempt, Outcome},
-    repeat,
+    repeat::{self, Answer},
     sms::Consent,
 };
 use tokio::time::Instant;
 
 use super::{
-    Postgres,
+    Postgres, answers,
     attempts::Attempts,
     connection::{Ask, Connection, Param, Transaction},
     lending::Trouble,
@@ -69,7 +69,10 @@ impl Postgres {
         webhook: WebhookId,
         (from, to): (u64, u64),
         messages: Vec<Message>,
+        answer: Option<Answer>,
     ) -> Result<bool, Error> {
+        let answered_at = messages.iter().map(|message| message.at).max();
+        let answer = answer.as_ref().zip(answered_at);
         let places: Vec<i64> = messages.iter().map(|message| self.writer.place(message.at)).collect();
         let dues: Vec<i64> = messages.iter().map(|message| message.at.as_millis()).collect();
         let ids: Vec<&str> = messages.iter().map(|message| message.id.as_str()).collect();
@@ -91,7 +94,19 @@ impl Postgres {
             }
             let (from, to) = (from as i64, to as i64);
             let params: [&dyn Param; 9] = [&organization, &webhook, &from, &to, &ids, &places, &kinds, &abouts, &dues];
-            if client.query_opt(sql, &params).await?.is_some() {
+            let owes = match answer {
+                None => client.query_opt(sql, &params).await?.is_some(),
+                Some((answer, at)) => {
+                    let transaction = client.transaction().await?;
+                    let owes = transaction.query_opt(sql, &params).await?.is_some();
+                    if owes {
+                        answers::keep(&transaction, organization, answer, at).await?;
+                    }
+                    transaction.commit().await?;
+                    owes
+                }
+            };
+            if owes {
                 return Ok(true);
             }
             // The lost attempt may have ended only now, while this one waited for it.

@@ -4,12 +4,12 @@ use roster_directory::{
     Change, OrganizationId, Timestamp, User, Write,
     audit::Entry,
     organization::{Country, TimeZone},
-    repeat::{self, Answer},
     user::{Diff, EmailKey},
 };
 use rusqlite::{Connection, params};
 
 use super::{
+    answers,
     emails::Emails,
     index::{self, CHUNK},
     outbox,
@@ -113,7 +113,7 @@ impl Counters {
         // The order of an organization's changes and the order of their moments are one, whatever the clock does.
         let at = change.audit.at.max(self.latest);
         if let Some(answer) = &change.answer
-            && self.is_answered(connection, answer, at)?
+            && answers::is_there(connection, self.number, answer, at)?
         {
             return Ok(Err(Error::Answered));
         }
@@ -139,7 +139,7 @@ impl Counters {
             outbox::insert(connection, self.number, message, at)?;
         }
         if let Some(answer) = &change.answer {
-            self.keep_answer(connection, answer, at)?;
+            answers::keep(connection, self.number, answer, at)?;
         }
         Ok(Ok(at))
     }
@@ -222,7 +222,7 @@ impl Counters {
                 users::delete(connection, place)?;
                 connection.prepare_cached("insert into erased (place) values (?1)")?.execute([place])?;
                 outbox::erase_of(connection, self.number, before.id)?;
-                connection.prepare_cached("delete from repeat where user_id = ?1")?.execute([before.id.as_str()])?;
+                answers::erase_of(connection, before.id)?;
             }
         }
         self.follow(connection, emails, place, diff)?;
@@ -342,39 +342,6 @@ impl Counters {
         ])?;
         self.audits += 1;
         self.latest = at;
-        Ok(())
-    }
-
-    /// Whether the request was answered before, and that is not too long ago.
-    fn is_answered(&self, connection: &Connection, answer: &Answer, at: Timestamp) -> Result<bool, Error> {
-        let sql =
-            "select 1 from repeat where organization = ?1 and by_key = ?2 and route = ?3 and key = ?4 and at > ?5";
-        let repeat = &answer.repeat;
-        Ok(connection.prepare_cached(sql)?.exists(params![
-            self.number,
-            repeat.by.as_str(),
-            repeat.route,
-            repeat.key.as_str(),
-            at.plus_millis(-repeat::KEPT).as_millis()
-        ])?)
-    }
-
-    fn keep_answer(&self, connection: &Connection, answer: &Answer, at: Timestamp) -> Result<(), Error> {
-        let sql = "insert or replace into repeat (organization, by_key, route, key, request, status, headers, body, \
-                   user_id, at) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
-        let repeat = &answer.repeat;
-        connection.prepare_cached(sql)?.execute(params![
-            self.number,
-            repeat.by.as_str(),
-            repeat.route,
-            repeat.key.as_str(),
-            repeat.body,
-            answer.status,
-            answer.headers,
-            (answer.write)(at),
-            answer.about.as_ref().map(|id| id.as_str()),
-            at.as_millis()
-        ])?;
         Ok(())
     }
 }

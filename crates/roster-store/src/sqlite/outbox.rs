@@ -3,12 +3,12 @@
 use roster_directory::{
     Message, MessageId, OrganizationId, Timestamp, UserId, Webhook, WebhookId, Write,
     outbox::{Attempt, Outcome},
-    repeat,
+    repeat::Answer,
     sms::Consent,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Sqlite, place::OrganizationNumber, readers::Reader, rows, writer};
+use super::{Sqlite, answers, place::OrganizationNumber, readers::Reader, rows, writer};
 use crate::{
     Error,
     outbox::{
@@ -64,10 +64,18 @@ impl Sqlite {
         webhook: WebhookId,
         heard: (u64, u64),
         messages: Vec<Message>,
+        answer: Option<Answer>,
     ) -> Result<bool, Error> {
         let Some(number) = self.number(organization)? else { return Err(Error::NoOrganization) };
         self.writer
             .run(move |connection| {
+                let at = messages.iter().map(|message| message.at).max();
+                let answer = answer.as_ref().zip(at);
+                if let Some((answer, at)) = answer
+                    && answers::is_there(connection, number, answer, at)?
+                {
+                    return Ok(Err(Error::Answered));
+                }
                 let sql = "update webhook set heard_to = ?4 where organization = ?1 and id = ?2 and heard_to = ?3";
                 let moved = connection.prepare_cached(sql)?.execute(params![
                     number,
@@ -76,14 +84,17 @@ impl Sqlite {
                     heard.1 as i64
                 ])?;
                 if moved == 0 {
-                    return Ok(false);
+                    return Ok(Ok(false));
                 }
                 for message in &messages {
                     insert(connection, number, message, message.at)?;
                 }
-                Ok(true)
+                if let Some((answer, at)) = answer {
+                    answers::keep(connection, number, answer, at)?;
+                }
+                Ok(Ok(true))
             })
-            .await
+            .await?
     }
 
     pub(crate) async fn claim(&self, wanted: Wanted, claim: Claim) -> Result<Vec<Claimed>, Error> {
@@ -245,10 +256,7 @@ impl Sqlite {
                     connection.prepare_cached(sql)?.execute(params![organization, id])?;
                     connection.prepare_cached("delete from outbox where number = ?1")?.execute([number])?;
                 }
-                let sql = "delete from repeat where (organization, by_key, route, key) in (select organization, by_key, \
-                           route, key from repeat where at <= ?1 limit ?2)";
-                let answered = now.plus_millis(-repeat::KEPT).as_millis();
-                connection.prepare_cached(sql)?.execute(params![answered, limit])?;
+                answers::forget_old(connection, now, limit)?;
                 Ok(due.len() as u64)
             })
             .await

@@ -7,6 +7,7 @@ use roster_directory::{
     Change, KeyId, OrganizationId, Role, Timestamp, Write,
     audit::{Action, RequestId, Target},
     key::{Key, KeyName, KeyToken, PresentedKey},
+    repeat::Answer,
 };
 use roster_store::Epoch;
 
@@ -130,8 +131,20 @@ impl App {
         writes: Vec<Write>,
         at: Timestamp,
     ) -> Result<(), Error> {
+        self.commit_answered(caller, (action, target, fields), writes, at, None).await
+    }
+
+    /// With what is kept of the answer, if the request may be sent again.
+    pub(super) async fn commit_answered(
+        &self,
+        caller: &Caller,
+        (action, target, fields): (Action, Target, &str),
+        writes: Vec<Write>,
+        at: Timestamp,
+        answer: Option<Answer>,
+    ) -> Result<(), Error> {
         let audit = caller.entry(at, action, target, fields.to_owned());
-        let change = Change { organization: caller.organization(), writes, audit, owed: Vec::new(), answer: None };
+        let change = Change { organization: caller.organization(), writes, audit, owed: Vec::new(), answer };
         self.write(change).await.map(drop)
     }
 }

@@ -4,8 +4,8 @@ use roster_directory::repeat::{Answer, Answered, Repeat};
 
 use super::{App, Caller, Error, users::Acted};
 
-/// How a door answers what was done to a user.
-pub type Answering<'a> = &'a (dyn Fn(&Acted) -> Answer + Sync);
+/// How a door answers what was done: to a user, where nothing else is said.
+pub type Answering<'a, T = Acted> = &'a (dyn Fn(&T) -> Answer + Sync);
 
 impl App {
     /// What was answered to this request, if it was. Of another request that is called the same: a refusal.

@@ -10,7 +10,7 @@ use roster_directory::{
 };
 use roster_store::outbox::{Event, Filter, StoredMessage};
 
-use super::{App, Caller, Error, Identity, Unsettled};
+use super::{Answering, App, Caller, Error, Identity, Unsettled};
 use crate::deliver::address::Inside;
 
 /// A webhook to be made.
@@ -65,7 +65,13 @@ impl App {
 
     /// Makes a webhook. It hears of what happens from now on. One that can never be reached is refused: whoever makes it
     /// would find out days later.
-    pub async fn create_webhook(&self, caller: &Caller, new: NewWebhook, inside: &Inside) -> Result<Webhook, Error> {
+    pub async fn create_webhook(
+        &self,
+        caller: &Caller,
+        new: NewWebhook,
+        inside: &Inside,
+        answering: Option<Answering<'_, Webhook>>,
+    ) -> Result<Webhook, Error> {
         caller.may_manage()?;
         inside.check(&new.url).map_err(|flaw| Error::Invalid(vec![flaw.at(["url"])]))?;
         if self.store.webhooks(caller.organization()).await?.len() >= webhook::MOST {
@@ -90,8 +96,9 @@ impl App {
             heard_to: 0,
         };
         let writes = vec![Write::Webhook(Box::new(webhook.clone()))];
-        let target = Target::Webhook(webhook.id);
-        self.commit(caller, Action::WebhookCreated, target, "url,description,events", writes, now).await?;
+        let entry = (Action::WebhookCreated, Target::Webhook(webhook.id), "url,description,events");
+        let answer = answering.map(|answering| answering(&webhook));
+        self.commit_answered(caller, entry, writes, now, answer).await?;
         Ok(webhook)
     }
 
@@ -108,13 +115,23 @@ impl App {
     }
 
     /// Tells a webhook nothing more, until it is resumed: then it is told what happened meanwhile.
-    pub async fn pause_webhook(&self, caller: &Caller, id: WebhookId) -> Result<Webhook, Error> {
-        self.set_webhook_state(caller, id, State::Paused, Action::WebhookPaused).await
+    pub async fn pause_webhook(
+        &self,
+        caller: &Caller,
+        id: WebhookId,
+        answering: Option<Answering<'_, Webhook>>,
+    ) -> Result<Webhook, Error> {
+        self.set_webhook_state(caller, id, State::Paused, Action::WebhookPaused, answering).await
     }
 
     /// Tells a webhook again, from where it was, whether it was paused or its receiver was gone.
-    pub async fn resume_webhook(&self, caller: &Caller, id: WebhookId) -> Result<Webhook, Error> {
-        self.set_webhook_state(caller, id, State::Active, Action::WebhookResumed).await
+    pub async fn resume_webhook(
+        &self,
+        caller: &Caller,
+        id: WebhookId,
+        answering: Option<Answering<'_, Webhook>>,
+    ) -> Result<Webhook, Error> {
+        self.set_webhook_state(caller, id, State::Active, Action::WebhookResumed, answering).await
     }
 
     async fn set_webhook_state(
@@ -123,21 +140,24 @@ impl App {
         id: WebhookId,
         state: State,
         action: Action,
+        answering: Option<Answering<'_, Webhook>>,
     ) -> Result<Webhook, Error> {
-        let webhook = self.webhook(caller, id).await?;
+        let mut webhook = self.webhook(caller, id).await?;
         if webhook.state == state {
             return Ok(webhook);
         }
-        let writes = vec![Write::WebhookState(id, state)];
-        self.commit(caller, action, Target::Webhook(id), "state", writes, self.clock.now()?).await?;
-        Ok(Webhook { state, ..webhook })
+        webhook.state = state;
+        let (writes, answer) = (vec![Write::WebhookState(id, state)], answering.map(|answering| answering(&webhook)));
+        let entry = (action, Target::Webhook(id), "state");
+        self.commit_answered(caller, entry, writes, self.clock.now()?, answer).await?;
+        Ok(webhook)
     }
 
     /// Tells a webhook nothing more because its receiver said that it is gone for good.
     pub async fn disable_webhook(&self, organization: OrganizationId, id: WebhookId) -> Result<(), Error> {
         let organization = self.store.organization(organization).await?.ok_or(Error::NotFound)?;
         let caller = self.roster_itself(organization).await?;
-        self.set_webhook_state(&caller, id, State::Disabled, Action::WebhookDisabled).await.map(drop)
+        self.set_webhook_state(&caller, id, State::Disabled, Action::WebhookDisabled, None).await.map(drop)
     }
 
     async fn roster_itself(&self, organization: Organization) -> Result<Caller, Error> {
@@ -155,7 +175,12 @@ impl App {
 
     /// Makes a new secret. Messages are signed with each one before as well, for a day after it was replaced; while ten of
     /// them are, there is no eleventh.
-    pub async fn rotate_webhook(&self, caller: &Caller, id: WebhookId) -> Result<Webhook, Error> {
+    pub async fn rotate_webhook(
+        &self,
+        caller: &Caller,
+        id: WebhookId,
+        answering: Option<Answering<'_, Webhook>>,
+    ) -> Result<Webhook, Error> {
         let mut webhook = self.webhook(caller, id).await?;
         let now = self.clock.now()?;
         if webhook.signing(now).count() > webhook::MOST_OLD_SECRETS {
@@ -165,20 +190,33 @@ impl App {
         }
         let (secret, until) = (self.ids.webhook_secret(), now.plus_millis(webhook::ROTATION));
         let writes = vec![Write::WebhookSecret(id, secret.clone(), until)];
-        self.commit(caller, Action::WebhookSecretRotated, Target::Webhook(id), "secret", writes, now).await?;
         let replaced = std::mem::replace(&mut webhook.secret, secret);
         webhook.old_secrets.push((replaced, until));
+        let entry = (Action::WebhookSecretRotated, Target::Webhook(id), "secret");
+        let answer = answering.map(|answering| answering(&webhook));
+        self.commit_answered(caller, entry, writes, now, answer).await?;
         Ok(webhook)
     }
 
     /// Owes a webhook a message to try it with. It is delivered as any other.
-    pub async fn test_webhook(&self, caller: &Caller, id: WebhookId) -> Result<MessageId, Error> {
+    pub async fn test_webhook(
+        &self,
+        caller: &Caller,
+        id: WebhookId,
+        answering: Option<Answering<'_, MessageId>>,
+    ) -> Result<MessageId, Error> {
         let webhook = self.webhook(caller, id).await?;
-        self.owe_once_more(caller, &webhook, Content::WebhookTest(id)).await
+        self.owe_once_more(caller, &webhook, Content::WebhookTest(id), answering).await
     }
 
     /// Owes a webhook an event once more, whatever became of it before.
-    pub async fn replay_event(&self, caller: &Caller, id: WebhookId, event: EventId) -> Result<MessageId, Error> {
+    pub async fn replay_event(
+        &self,
+        caller: &Caller,
+        id: WebhookId,
+        event: EventId,
+        answering: Option<Answering<'_, MessageId>>,
+    ) -> Result<MessageId, Error> {
         let webhook = self.webhook(caller, id).await?;
         let number = event.number_in(caller.organization()).filter(|number| *number > 0).ok_or(Error::NotFound)?;
         let found = self.store.events(caller.organization(), number - 1, 1).await?;
@@ -186,17 +224,25 @@ impl App {
         if !there {
             return Err(Error::NotFound);
         }
-        self.owe_once_more(caller, &webhook, Content::Event(id, event)).await
+        self.owe_once_more(caller, &webhook, Content::Event(id, event), answering).await
     }
 
-    async fn owe_once_more(&self, caller: &Caller, webhook: &Webhook, content: Content) -> Result<MessageId, Error> {
+    async fn owe_once_more(
+        &self,
+        caller: &Caller,
+        webhook: &Webhook,
+        content: Content,
+        answering: Option<Answering<'_, MessageId>>,
+    ) -> Result<MessageId, Error> {
         let now = self.clock.now()?;
         let message = Message { id: self.ids.message(now), content, at: now };
         let id = message.id;
         let unsettled = Unsettled::Delivery(webhook.id, id);
         let mut heard_to = webhook.heard_to;
         loop {
-            let owed = self.store.owe(caller.organization(), webhook.id, (heard_to, heard_to), vec![message.clone()]);
+            let answer = answering.map(|answering| answering(&id));
+            let (heard, messages) = ((heard_to, heard_to), vec![message.clone()]);
+            let owed = self.store.owe(caller.organization(), webhook.id, heard, messages, answer);
             if owed.await.map_err(|error| Error::of_write(error, unsettled))? {
                 break;
             }

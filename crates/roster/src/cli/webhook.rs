@@ -103,7 +103,7 @@ impl WebhookCommand {
             WebhookCommand::Create { org, url, event, description, webhook_inside } => {
                 let caller = operator_of(app, org).await?;
                 let new = NewWebhook { url, description, events: event };
-                let webhook = app.create_webhook(&caller, new, &webhook_inside).await?;
+                let webhook = app.create_webhook(&caller, new, &webhook_inside, None).await?;
                 show_once("created", &webhook)?;
             }
             WebhookCommand::List { org } => {
@@ -117,12 +117,12 @@ impl WebhookCommand {
             }
             WebhookCommand::Pause(One { org, id }) => {
                 let caller = operator_of(app, org).await?;
-                found(app.pause_webhook(&caller, id).await, || missing(id))?;
+                found(app.pause_webhook(&caller, id, None).await, || missing(id))?;
                 say(format_args!("paused webhook {id}"))?;
             }
             WebhookCommand::Resume(One { org, id }) => {
                 let caller = operator_of(app, org).await?;
-                found(app.resume_webhook(&caller, id).await, || missing(id))?;
+                found(app.resume_webhook(&caller, id, None).await, || missing(id))?;
                 say(format_args!("resumed webhook {id}"))?;
             }
             WebhookCommand::Delete(One { org, id }) => {
@@ -132,12 +132,12 @@ impl WebhookCommand {
             }
             WebhookCommand::Rotate(One { org, id }) => {
                 let caller = operator_of(app, org).await?;
-                let webhook = found(app.rotate_webhook(&caller, id).await, || missing(id))?;
+                let webhook = found(app.rotate_webhook(&caller, id, None).await, || missing(id))?;
                 show_once("rotated", &webhook)?;
             }
             WebhookCommand::Test(One { org, id }) => {
                 let caller = operator_of(app, org).await?;
-                let message = found(app.test_webhook(&caller, id).await, || missing(id))?;
+                let message = found(app.test_webhook(&caller, id, None).await, || missing(id))?;
                 say(format_args!("created delivery {message}"))?;
             }
             WebhookCommand::Deliveries { one: One { org, id }, state, page_size, cursor } => {
@@ -164,7 +164,7 @@ impl WebhookCommand {
             WebhookCommand::Replay { one: One { org, id }, event } => {
                 let caller = operator_of(app, org).await?;
                 found(app.webhook(&caller, id).await, || missing(id))?;
-                let message = app.replay_event(&caller, id, event).await;
+                let message = app.replay_event(&caller, id, event, None).await;
                 let message = found(message, || format!("the organization has no event {event} to be told of"))?;
                 say(format_args!("created delivery {message}"))?;
             }

@@ -66,7 +66,7 @@ impl Delivery {
         };
         let messages = events.iter().filter(is_owed).map(message).collect();
         // Where another process did it first, nothing is owed twice.
-        self.app.store().owe(organization, webhook.id, heard, messages).await?;
+        self.app.store().owe(organization, webhook.id, heard, messages, None).await?;
         Ok(())
     }
 

@@ -82,9 +82,13 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
 }
 
 pub(crate) fn json(body: &impl Serialize) -> Response {
+    json_bytes(json_text(body).into())
+}
+
+fn json_text(body: &impl Serialize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(512);
     serde_json::to_writer(&mut bytes, body).expect("strings and numbers only");
-    json_bytes(bytes.into())
+    bytes
 }
 
 fn json_bytes(body: Bytes) -> Response {

@@ -59,7 +59,7 @@ pub(crate) async fn webhook(roster: &Roster, org: &Organization<'_>) -> Webhook 
     };
     roster
         .app()
-        .create_webhook(&org.operator, new, &roster::deliver::address::Inside::default())
+        .create_webhook(&org.operator, new, &roster::deliver::address::Inside::default(), None)
         .await
         .expect("a webhook")
 }

@@ -3,14 +3,14 @@
 use roster_directory::{
     Change, Timestamp, Write,
     organization::{Country, TimeZone},
-    repeat::{Answer, KEPT},
 };
 
 use super::{
     super::{
+        answers,
         attempts::Attempts,
         clock,
-        connection::{Ask, Connection, Param, Transaction},
+        connection::{Ask, Connection, Param},
         lending::Trouble,
         outbox, place,
     },
@@ -122,7 +122,7 @@ pub(super) async fn write(
         [&organization, &place, &lane, &actor, &action, &target, &fields, &request, &before, &after];
     transaction.execute(sql, &params).await?;
     if let Some(answer) = &change.answer {
-        keep_answer(&transaction, organization, answer, place::moment(place)).await?;
+        answers::keep(&transaction, organization, answer, place::moment(place)).await?;
     }
     for message in &change.owed {
         outbox::insert(&transaction, organization, place, message).await?;
@@ -137,35 +137,4 @@ pub(super) async fn write(
     attempts.sends_commit();
     transaction.commit().await?;
     Ok(())
-}
-
-/// Keeps an answer, unless one is there that counts.
-async fn keep_answer(
-    transaction: &Transaction<'_>,
-    organization: &str,
-    answer: &Answer,
-    at: Timestamp,
-) -> Result<(), Trouble> {
-    let sql = "insert into repeat (organization, by_key, route, key, request, status, headers, body, user_id, at) \
-               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (organization, by_key, route, key) do update \
-               set request = excluded.request, status = excluded.status, headers = excluded.headers, \
-               body = excluded.body, user_id = excluded.user_id, at = excluded.at where repeat.at <= $11";
-    let (repeat, body) = (&answer.repeat, (answer.write)(at));
-    let params: [&dyn Param; 11] = [
-        &organization,
-        &repeat.by.as_str(),
-        &&*repeat.route,
-        &repeat.key.as_str(),
-        &repeat.body.as_slice(),
-        &(answer.status as i16),
-        &answer.headers,
-        &body.as_slice(),
-        &answer.about.as_ref().map(|id| id.as_str()),
-        &at.as_millis(),
-        &at.plus_millis(-KEPT).as_millis(),
-    ];
-    match transaction.execute(sql, &params).await? {
-        0 => Err(Trouble::Refused(Error::Answered)),
-        _ => Ok(()),
-    }
 }

@@ -3,13 +3,14 @@
 use std::{borrow::Cow, collections::HashSet, fmt::Write as _, sync::OnceLock};
 
 use roster_directory::{
-    Change, Message, Timestamp, User, Write,
+    Change, Message, User, Write,
     repeat::{Answer, KEPT},
     search::Haystack,
     user::{Diff, ExternalId},
 };
 
 use super::super::{
+    answers,
     attempts::Attempts,
     columns::{ACTIVE_KEY, Columns, FORMER_KEY, Kind},
     connection::{Ask, Connection, Param},
@@ -83,7 +84,7 @@ impl<'a> Act<'a> {
     pub(super) async fn refusal(&self, client: &impl Ask) -> Result<Error, tokio_postgres::Error> {
         let organization = self.change.organization.as_str();
         if let Some((answer, _)) = &self.answer
-            && is_answered(client, organization, answer, place::moment(self.place)).await?
+            && answers::is_there(client, organization, answer, place::moment(self.place)).await?
         {
             return Ok(Error::Answered);
         }
@@ -127,19 +128,6 @@ impl<'a> Act<'a> {
         let params: [&dyn Param; 5] = [&organization, &repeat.by.as_str(), &&*repeat.route, &repeat.key.as_str(), &old];
         Ok(client.execute(sql, &params).await? > 0)
     }
-}
-
-#[expect(clippy::future_not_send, reason = "it is, for a connection and for a transaction")]
-async fn is_answered(
-    client: &impl Ask,
-    organization: &str,
-    answer: &Answer,
-    at: Timestamp,
-) -> Result<bool, tokio_postgres::Error> {
-    let sql = "select 1 from repeat where organization = $1 and by_key = $2 and route = $3 and key = $4 and at > $5";
-    let (repeat, since) = (&answer.repeat, at.plus_millis(-KEPT).as_millis());
-    let params: [&dyn Param; 5] = [&organization, &repeat.by.as_str(), &&*repeat.route, &repeat.key.as_str(), &since];
-    Ok(client.query_opt(sql, &params).await?.is_some())
 }
 
 /// What a statement is to do beside its deed.

@@ -40,7 +40,10 @@ pub(crate) struct PatchBody(pub(crate) Bytes);
 pub(crate) struct OptionalBody(pub(crate) Bytes);
 
 /// A body that says nothing: none at all, or an object, whose fields are passed over. What is sent must be JSON.
-pub(crate) struct NoFields(pub(crate) Unknown);
+pub(crate) struct NoFields {
+    pub(crate) sent: Bytes,
+    pub(crate) unknown: Unknown,
+}
 
 impl FromRequest<std::sync::Arc<Shared>> for NoFields {
     type Rejection = Refusal;
@@ -49,9 +52,9 @@ impl FromRequest<std::sync::Arc<Shared>> for NoFields {
         request: Request<axum::body::Body>,
         shared: &std::sync::Arc<Shared>,
     ) -> Result<Self, Refusal> {
-        let body = read(request, shared, &JSON).await?;
-        let unknown = if body.is_empty() { Unknown::default() } else { Fields::read(&body, &[])?.unknown };
-        Ok(Self(unknown))
+        let sent = read(request, shared, &JSON).await?;
+        let unknown = if sent.is_empty() { Unknown::default() } else { Fields::read(&sent, &[])?.unknown };
+        Ok(Self { sent, unknown })
     }
 }
 

@@ -1,10 +1,12 @@
 //! The OpenAPI document, made from the handlers: what they say of themselves, and what every operation has in common.
 
+use roster_directory::repeat::RepeatKey;
 use utoipa::{
     OpenApi,
     openapi::{
         ArrayBuilder, ContactBuilder, Content, HeaderBuilder, HttpMethod, Info, InfoBuilder, LicenseBuilder,
         ObjectBuilder, PathItem, Ref, RefOr, Required, Response, ResponseBuilder, Schema, Server, ServerBuilder,
+        path::{Parameter, ParameterBuilder, ParameterIn},
         schema::{SchemaType, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
@@ -79,6 +81,9 @@ pub fn openapi() -> String {
             if let Some(RefOr::T(body)) = operation.request_body.as_mut().filter(|_| may_have_no_body(path)) {
                 body.required = Some(Required::False);
             }
+            if method == HttpMethod::Post {
+                operation.parameters.get_or_insert_default().push(RefOr::T(idempotency_key()));
+            }
             for (name, _) in common_responses() {
                 if answers_with(path, &method, name) {
                     let reference = Ref::new(format!("#/components/responses/{name}"));
@@ -114,6 +119,7 @@ fn answers_with(path: &str, method: &HttpMethod, status: &str) -> bool {
     match status {
         // A list may be asked to go on after something that is not there.
         "404" => path.contains('{') || (goes_on(path) && *method == HttpMethod::Get),
+        "422" => *method == HttpMethod::Post,
         "408" | "413" | "415" => matches!(method, HttpMethod::Post | HttpMethod::Patch),
         // What takes neither a body nor a parameter cannot be wrong.
         "400" => path != "/v1/me" && (path != "/v1/organization" || *method == HttpMethod::Patch),
@@ -165,7 +171,25 @@ fn bearer_auth() -> SecurityScheme {
     )
 }
 
-fn common_responses() -> [(&'static str, Response); 12] {
+fn idempotency_key() -> Parameter {
+    let name = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(RepeatKey::MAX))
+        .pattern(Some("^[!-~]{1,255}$"));
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .schema(Some(name))
+        .description(Some(
+            "What you call this request: 1 to 255 visible ASCII characters. Sent again within 24 hours with the same \
+             body, it is answered as it was and not done again (`Idempotent-Replayed: true`)",
+        ))
+        .build()
+}
+
+fn common_responses() -> [(&'static str, Response); 13] {
     let retry_after = || header("Whole seconds to wait before trying again", Type::Integer);
     let challenge = header("What is wanted (RFC 6750 §3); `error=\"invalid_token\"` if a key was sent", Type::String);
     let validation = Content::builder().schema(Some(Ref::from_schema_name("ValidationError"))).build();
@@ -183,6 +207,11 @@ fn common_responses() -> [(&'static str, Response); 12] {
         ("408", error("The body did not arrive in time", &["Request body did not arrive in time"]).build()),
         ("413", error("The body is too large", &["Request body is over 64 KiB"]).build()),
         ("415", error("The body is not JSON", &[not_json]).build()),
+        (
+            "422",
+            error("The `Idempotency-Key` named another request", &["Idempotency-Key was used for another request"])
+                .build(),
+        ),
         (
             "429",
             error("Too many requests with this key", &["Too many requests"])

@@ -90,6 +90,15 @@ pub(super) fn answer(
     }
 }
 
+/// What is kept of an answer that says what was done, and nothing in its headers.
+pub(super) fn answer_said<T>(repeat: &Repeat, said: fn(&T) -> Vec<u8>) -> impl Fn(&T) -> Answer + Sync {
+    move |done| {
+        let body = said(done);
+        let write = Arc::new(move |_| body.clone());
+        Answer { repeat: repeat.clone(), status: 200, headers: String::new(), about: None, write }
+    }
+}
+
 /// The headers of an answer that belong to it, as they are kept.
 fn kept(headers: &HeaderMap) -> String {
     use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};

@@ -53,12 +53,6 @@ const MAX_NAMED_PAYORS: usize = 20;
     operation_id = "createUser",
     tag = "users",
     security(("BearerAuth" = [])),
-    params((
-        "Idempotency-Key" = Option<String>, Header, nullable = false, min_length = 1, max_length = 255,
-        pattern = r"^[!-~]{1,255}$",
-        description = "What you call this request: 1 to 255 visible ASCII characters. Sent again within 24 hours with the \
-                       same body, it is answered as it was and not done again (`Idempotent-Replayed: true`)"
-    )),
     request_body(content = CreateUserRequest, content_type = "application/json", examples(
         ("basic" = (summary = "Basic user creation", value = json!({
             "firstName": "John", "lastName": "Doe", "email": "john.doe@example.com", "role": "TECHNICIAN"
@@ -82,8 +76,7 @@ const MAX_NAMED_PAYORS: usize = 20;
                 parameters(("publicId" = "$response.body#/user/publicId")),
                 description = "The user that was created"
             )))
-        ),
-        (status = 422, description = "The `Idempotency-Key` named another request", body = change::ErrorBody)
+        )
     )
 )]
 pub(crate) async fn create_user(

@@ -5,19 +5,22 @@ pub(super) mod shape;
 
 use axum::extract::{Path, RawQuery, State, rejection::PathRejection};
 use roster_directory::{
-    Flaw, Issue, WebhookId,
+    Flaw, Issue, Webhook, WebhookId,
     audit::Action,
+    repeat::Repeat,
     webhook::{Description, WebhookUrl},
 };
 
 use super::{
-    super::{AppState, Shared, auth::Manager},
+    super::{AppState, auth::Manager},
     body::{Check, Fields, JsonBody, NoFields, Value},
     error::ApiResult,
-    json,
+    etag::Conditions,
+    json, json_bytes, json_text,
     params::{PIECE, Piece, given, link_next, options},
+    repeat::{answer_said, asked, once},
 };
-use crate::app::{Caller, Error, NewWebhook};
+use crate::app::{Answering, Error, NewWebhook};
 use shape::{
     CreateWebhookRequest, Done, WebhookBody, WebhookChanged, WebhookList, WebhookParams, WebhookPath,
     WebhookSecretShown, WebhookWithSecret,
@@ -49,15 +52,25 @@ use shape::{
         )))
     ))
 )]
-pub(crate) async fn create_webhook(State(shared): AppState, Manager(caller): Manager, body: JsonBody) -> ApiResult {
+pub(crate) async fn create_webhook(
+    State(shared): AppState,
+    Manager(caller): Manager,
+    Conditions(headers): Conditions,
+    body: JsonBody,
+) -> ApiResult {
+    let repeat = asked(&headers, &caller, "POST /v1/webhooks", &body.0)?;
     let Fields { values, unknown } = Fields::read(&body.0, &["url", "events", "description"])?;
-    unknown.fields_in(create(&shared, &caller, new_webhook(&values)).await)
-}
-
-async fn create(shared: &Shared, caller: &Caller, new: Result<NewWebhook, Vec<Issue>>) -> ApiResult {
-    let webhook = shared.app.create_webhook(caller, new?, &shared.inside).await?;
-    let (message, webhook) = ("Webhook created successfully", WebhookWithSecret::of(&webhook));
-    Ok(json(&WebhookSecretShown { message, webhook }))
+    let new = new_webhook(&values);
+    let said = |webhook: &Webhook| {
+        let (message, webhook) = ("Webhook created successfully", WebhookWithSecret::of(webhook));
+        json_text(&WebhookSecretShown { message, webhook })
+    };
+    let act = async |repeat: Option<&Repeat>| {
+        let answering = repeat.map(|repeat| answer_said(repeat, said));
+        let answering = answering.as_ref().map(|answering| answering as Answering<'_, Webhook>);
+        Ok(json_bytes(said(&shared.app.create_webhook(&caller, new?, &shared.inside, answering).await?).into()))
+    };
+    unknown.fields_in(once(&shared, &caller, repeat, act).await)
 }
 
 /// List webhooks
@@ -152,11 +165,21 @@ pub(crate) async fn pause_webhook(
     State(shared): AppState,
     Manager(caller): Manager,
     path: OneId,
-    NoFields(unknown): NoFields,
+    Conditions(headers): Conditions,
+    body: NoFields,
 ) -> ApiResult {
-    let webhook = shared.app.pause_webhook(&caller, webhook_id(path)?).await?;
-    let webhook = WebhookBody::of(&webhook);
-    unknown.fields_in(Ok(json(&WebhookChanged { message: "Webhook paused successfully", webhook })))
+    let id = webhook_id(path)?;
+    let repeat = asked(&headers, &caller, &format!("POST /v1/webhooks/{id}/pause"), &body.sent)?;
+    let said = |webhook: &Webhook| {
+        let webhook = WebhookBody::of(webhook);
+        json_text(&WebhookChanged { message: "Webhook paused successfully", webhook })
+    };
+    let act = async |repeat: Option<&Repeat>| {
+        let answering = repeat.map(|repeat| answer_said(repeat, said));
+        let answering = answering.as_ref().map(|answering| answering as Answering<'_, Webhook>);
+        Ok(json_bytes(said(&shared.app.pause_webhook(&caller, id, answering).await?).into()))
+    };
+    body.unknown.fields_in(once(&shared, &caller, repeat, act).await)
 }
 
 /// Resume a webhook
@@ -175,11 +198,21 @@ pub(crate) async fn resume_webhook(
     State(shared): AppState,
     Manager(caller): Manager,
     path: OneId,
-    NoFields(unknown): NoFields,
+    Conditions(headers): Conditions,
+    body: NoFields,
 ) -> ApiResult {
-    let webhook = shared.app.resume_webhook(&caller, webhook_id(path)?).await?;
-    let webhook = WebhookBody::of(&webhook);
-    unknown.fields_in(Ok(json(&WebhookChanged { message: "Webhook resumed successfully", webhook })))
+    let id = webhook_id(path)?;
+    let repeat = asked(&headers, &caller, &format!("POST /v1/webhooks/{id}/resume"), &body.sent)?;
+    let said = |webhook: &Webhook| {
+        let webhook = WebhookBody::of(webhook);
+        json_text(&WebhookChanged { message: "Webhook resumed successfully", webhook })
+    };
+    let act = async |repeat: Option<&Repeat>| {
+        let answering = repeat.map(|repeat| answer_said(repeat, said));
+        let answering = answering.as_ref().map(|answering| answering as Answering<'_, Webhook>);
+        Ok(json_bytes(said(&shared.app.resume_webhook(&caller, id, answering).await?).into()))
+    };
+    body.unknown.fields_in(once(&shared, &caller, repeat, act).await)
 }
 
 /// Rotate a webhook's secret
@@ -199,11 +232,21 @@ pub(crate) async fn rotate_webhook(
     State(shared): AppState,
     Manager(caller): Manager,
     path: OneId,
-    NoFields(unknown): NoFields,
+    Conditions(headers): Conditions,
+    body: NoFields,
 ) -> ApiResult {
-    let webhook = shared.app.rotate_webhook(&caller, webhook_id(path)?).await?;
-    let (message, webhook) = ("Webhook secret rotated successfully", WebhookWithSecret::of(&webhook));
-    unknown.fields_in(Ok(json(&WebhookSecretShown { message, webhook })))
+    let id = webhook_id(path)?;
+    let repeat = asked(&headers, &caller, &format!("POST /v1/webhooks/{id}/rotate"), &body.sent)?;
+    let said = |webhook: &Webhook| {
+        let (message, webhook) = ("Webhook secret rotated successfully", WebhookWithSecret::of(webhook));
+        json_text(&WebhookSecretShown { message, webhook })
+    };
+    let act = async |repeat: Option<&Repeat>| {
+        let answering = repeat.map(|repeat| answer_said(repeat, said));
+        let answering = answering.as_ref().map(|answering| answering as Answering<'_, Webhook>);
+        Ok(json_bytes(said(&shared.app.rotate_webhook(&caller, id, answering).await?).into()))
+    };
+    body.unknown.fields_in(once(&shared, &caller, repeat, act).await)
 }
 
 /// A path with one id in it.

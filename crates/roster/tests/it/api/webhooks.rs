@@ -251,3 +251,50 @@ async fn what_is_no_id_of_a_webhook_is_said_to_be_none() {
         }
     }
 }
+
+#[tokio::test]
+async fn every_act_under_one_idempotency_key_is_done_once_and_answered_as_it_was() {
+    let roster = Roster::new();
+    let beside = roster.again();
+    let admin = roster.admin().await;
+    let made = async |client: &Client<'_>, path: &str, body: Option<Value>| {
+        client.ask("POST", path, &[("idempotency-key", "one")], body).await
+    };
+    let new = Some(json!({ "url": URL }));
+    let first = made(&admin, WEBHOOKS, new.clone()).await;
+    assert_eq!((first.status, first.header("idempotent-replayed")), (StatusCode::OK, ""), "{first}");
+    let id = first.body["webhook"]["publicId"].as_str().expect("an id").to_owned();
+    let event = admin.get("/api/v1/events").await.body["data"][0]["publicId"].clone();
+    let acts = [
+        (WEBHOOKS.to_owned(), new, Some(first)),
+        (format!("{WEBHOOKS}/{id}/pause"), None, None),
+        (format!("{WEBHOOKS}/{id}/resume"), None, None),
+        (format!("{WEBHOOKS}/{id}/rotate"), None, None),
+        (format!("{WEBHOOKS}/{id}/test"), None, None),
+        (format!("{WEBHOOKS}/{id}/replay"), Some(json!({ "event": event })), None),
+    ];
+    let deliveries = format!("{WEBHOOKS}/{id}/deliveries?pageSize=100");
+    for (path, body, first) in acts {
+        let first = match first {
+            Some(first) => first,
+            None => made(&admin, &path, body.clone()).await,
+        };
+        assert_eq!((first.status, first.header("idempotent-replayed")), (StatusCode::OK, ""), "{path}: {first}");
+        let left = async || (admin.get("/api/v1/events?pageSize=100").await.text, admin.get(&deliveries).await.text);
+        let before = left().await;
+        for client in [&admin, &admin.at(&beside)] {
+            let again = made(client, &path, body.clone()).await;
+            assert_eq!(again.header("idempotent-replayed"), "true", "{path}: {again}");
+            assert_eq!((again.status, &again.text), (first.status, &first.text), "{path}");
+        }
+        let other = made(&admin, &path, Some(json!({ "url": URL, "event": event, "other": 1 }))).await;
+        assert_eq!(other.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}: {other}");
+        assert_eq!(left().await, before, "{path}");
+    }
+    // Both kinds of acts again, under another key: done again.
+    for act in ["rotate", "test"] {
+        let again = admin.ask("POST", &format!("{WEBHOOKS}/{id}/{act}"), &[("idempotency-key", "two")], None).await;
+        assert_eq!((again.status, again.header("idempotent-replayed")), (StatusCode::OK, ""), "{act}: {again}");
+    }
+    assert_eq!(admin.get(&deliveries).await.body["data"].as_array().map(Vec::len), Some(3));
+}

@@ -132,7 +132,7 @@ async fn a_webhook_is_moved_on_by_one_and_owed_an_event_once() {
             content: Content::Event(made.id, EventId::new(org.id(), to)),
             at: at(0),
         };
-        store(&roster).owe(org.id(), made.id, heard, (0..count).map(message).collect()).await.expect("an answer")
+        store(&roster).owe(org.id(), made.id, heard, (0..count).map(message).collect(), None).await.expect("an answer")
     };
     let owed = together::all((0..5).map(|nth| owe(nth, (from, to), 2))).await;
     assert_eq!(owed.iter().filter(|owed| **owed).count(), 1, "{owed:?}");
@@ -143,6 +143,6 @@ async fn a_webhook_is_moved_on_by_one_and_owed_an_event_once() {
     assert!(owe(6, (to, to), 1).await, "once more, without moving");
     assert!(owe(7, (to, to + 1), 0).await, "what is none of its own");
     assert_eq!(heard_to().await, to + 1);
-    roster.app().pause_webhook(&org.operator, made.id).await.expect("paused");
+    roster.app().pause_webhook(&org.operator, made.id, None).await.expect("paused");
     assert!(store(&roster).busy_webhooks(at(0)).await.expect("webhooks").is_empty(), "it is told nothing");
 }

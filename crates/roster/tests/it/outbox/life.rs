@@ -138,7 +138,7 @@ async fn a_webhook_that_is_deleted_is_owed_nothing_more() {
     let (gone, stays) = (webhook(&roster, &org).await, webhook(&roster, &org).await);
     for webhook in [&gone, &stays] {
         for _ in 0..3 {
-            roster.app().test_webhook(&org.operator, webhook.id).await.expect("a test");
+            roster.app().test_webhook(&org.operator, webhook.id, None).await.expect("a test");
         }
     }
     let busy = async || {
@@ -158,7 +158,7 @@ async fn a_webhook_that_is_deleted_is_owed_nothing_more() {
     let told = store(&roster).messages(filter, 10).await.expect("messages");
     assert_eq!(told.iter().map(|message| message.state).collect::<Vec<_>>(), [State::Dropped; 3]);
     let message = Message { id: MessageId::new(at(0), 1), content: Content::WebhookTest(gone.id), at: at(0) };
-    let owed = store(&roster).owe(org.id(), gone.id, (gone.heard_to, gone.heard_to), vec![message]).await;
+    let owed = store(&roster).owe(org.id(), gone.id, (gone.heard_to, gone.heard_to), vec![message], None).await;
     assert!(!owed.expect("an answer"), "there is none");
 }
 
@@ -170,7 +170,7 @@ async fn what_a_webhook_was_told_is_paged_newest_first() {
     let mut made = Vec::new();
     for nth in 0..5 {
         roster.set_clock(NOW + nth / 2); // some of them in one millisecond
-        made.push(roster.app().test_webhook(&org.operator, webhook.id).await.expect("a test"));
+        made.push(roster.app().test_webhook(&org.operator, webhook.id, None).await.expect("a test"));
     }
     made.reverse();
     let page = async |before| {

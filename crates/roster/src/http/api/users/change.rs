@@ -94,9 +94,7 @@ pub(crate) async fn update_user(
     security(("BearerAuth" = [])),
     params(
         ("publicId" = String, Path, description = "User public identifier", pattern = "^usr_[0-9]{10}_[a-z0-9]{9}$"),
-        ("If-Match" = Option<String>, Header, nullable = false, description = "Only if the user still has this `ETag`"),
-        ("Idempotency-Key" = Option<String>, Header, nullable = false, min_length = 1, max_length = 255,
-        pattern = r"^[!-~]{1,255}$", description = "See create")
+        ("If-Match" = Option<String>, Header, nullable = false, description = "Only if the user still has this `ETag`")
     ),
     request_body(content = DeactivateUserRequest, content_type = "application/json"),
     responses(
@@ -104,8 +102,7 @@ pub(crate) async fn update_user(
             status = 200, description = "The user as it is now", body = WholeUserBody,
             headers(("ETag" = String, description = "This version of the user, for `If-Match`"))
         ),
-        (status = 412, description = "The user is not of the version that `If-Match` names", body = ErrorBody),
-        (status = 422, description = "The `Idempotency-Key` named another request", body = ErrorBody)
+        (status = 412, description = "The user is not of the version that `If-Match` names", body = ErrorBody)
     )
 )]
 pub(crate) async fn deactivate_user(
@@ -134,9 +131,7 @@ pub(crate) async fn deactivate_user(
     security(("BearerAuth" = [])),
     params(
         ("publicId" = String, Path, description = "User public identifier", pattern = "^usr_[0-9]{10}_[a-z0-9]{9}$"),
-        ("If-Match" = Option<String>, Header, nullable = false, description = "Only if the user still has this `ETag`"),
-        ("Idempotency-Key" = Option<String>, Header, nullable = false, min_length = 1, max_length = 255,
-        pattern = r"^[!-~]{1,255}$", description = "See create")
+        ("If-Match" = Option<String>, Header, nullable = false, description = "Only if the user still has this `ETag`")
     ),
     request_body(content = RestoreUserRequest, content_type = "application/json"),
     responses(
@@ -144,8 +139,7 @@ pub(crate) async fn deactivate_user(
             status = 200, description = "The user as it is now", body = WholeUserBody,
             headers(("ETag" = String, description = "This version of the user, for `If-Match`"))
         ),
-        (status = 412, description = "The user is not of the version that `If-Match` names", body = ErrorBody),
-        (status = 422, description = "The `Idempotency-Key` named another request", body = ErrorBody)
+        (status = 412, description = "The user is not of the version that `If-Match` names", body = ErrorBody)
     )
 )]
 pub(crate) async fn restore_user(

@@ -1,16 +1,18 @@
 //! `/api/v1/webhooks/{publicId}/deliveries`, `/test` and `/replay`: what a webhook was told, and telling it once more.
 
 use axum::extract::{Path, RawQuery, State, rejection::PathRejection};
-use roster_directory::{EventId, Flaw, Issue, MessageId, WebhookId, outbox};
+use roster_directory::{EventId, Flaw, Issue, MessageId, WebhookId, outbox, repeat::Repeat};
 use roster_store::outbox::Filter;
 
 use super::{
     super::{
-        super::{AppState, Shared, auth::Manager},
+        super::{AppState, auth::Manager},
         body::{Check, Fields, JsonBody, NoFields, Value},
         error::ApiResult,
-        json,
+        etag::Conditions,
+        json, json_bytes, json_text,
         params::{CURSOR, PAGE_SIZE, Piece, given, link_next, options, take},
+        repeat::{answer_said, asked, once},
     },
     OneId,
     shape::{
@@ -19,7 +21,7 @@ use super::{
     },
     webhook_id,
 };
-use crate::app::Caller;
+use crate::app::Answering;
 
 /// Send a test
 ///
@@ -38,11 +40,30 @@ pub(crate) async fn test_webhook(
     State(shared): AppState,
     Manager(caller): Manager,
     path: OneId,
-    NoFields(unknown): NoFields,
+    Conditions(headers): Conditions,
+    body: NoFields,
 ) -> ApiResult {
-    let id = shared.app.test_webhook(&caller, webhook_id(path)?).await?;
-    let delivery = DeliveryRef { public_id: id.to_string() };
-    unknown.fields_in(Ok(json(&DeliveryOwed { message: "Test queued successfully", delivery })))
+    let id = webhook_id(path)?;
+    let repeat = asked(&headers, &caller, &format!("POST /v1/webhooks/{id}/test"), &body.sent)?;
+    let act = async |repeat: Option<&Repeat>| {
+        let answering = repeat.map(|repeat| answer_said(repeat, test_queued));
+        let answering = answering.as_ref().map(|answering| answering as Answering<'_, MessageId>);
+        Ok(json_bytes(test_queued(&shared.app.test_webhook(&caller, id, answering).await?).into()))
+    };
+    body.unknown.fields_in(once(&shared, &caller, repeat, act).await)
+}
+
+fn test_queued(id: &MessageId) -> Vec<u8> {
+    owed("Test queued successfully", *id)
+}
+
+fn replay_queued(id: &MessageId) -> Vec<u8> {
+    owed("Replay queued successfully", *id)
+}
+
+/// What is said of a message that is owed.
+fn owed(message: &'static str, id: MessageId) -> Vec<u8> {
+    json_text(&DeliveryOwed { message, delivery: DeliveryRef { public_id: id.to_string() } })
 }
 
 /// Replay an event
@@ -65,24 +86,28 @@ pub(crate) async fn replay_event(
     State(shared): AppState,
     Manager(caller): Manager,
     path: OneId,
+    Conditions(headers): Conditions,
     body: JsonBody,
 ) -> ApiResult {
     let id = webhook_id(path)?;
+    let repeat = asked(&headers, &caller, &format!("POST /v1/webhooks/{id}/replay"), &body.0)?;
     let Fields { values: [event], unknown } = Fields::read(&body.0, &["event"])?;
-    unknown.fields_in(replay(&shared, &caller, id, &event).await)
+    let event = event_of(&event);
+    let act = async |repeat: Option<&Repeat>| {
+        let answering = repeat.map(|repeat| answer_said(repeat, replay_queued));
+        let answering = answering.as_ref().map(|answering| answering as Answering<'_, MessageId>);
+        Ok(json_bytes(replay_queued(&shared.app.replay_event(&caller, id, event?, answering).await?).into()))
+    };
+    unknown.fields_in(once(&shared, &caller, repeat, act).await)
 }
 
-async fn replay(shared: &Shared, caller: &Caller, id: WebhookId, event: &Value<'_>) -> ApiResult {
+fn event_of(event: &Value<'_>) -> Result<EventId, Vec<Issue>> {
     let mut check = Check::default();
     let event =
         check.required("event", event, |text| EventId::parse(text).ok_or(Flaw::malformed("Invalid event format")));
     check.finish()?;
     let Some(event) = event else { unreachable!("a required field that is missing is an issue") };
-    let id = shared.app.replay_event(caller, id, event).await?;
-    Ok(json(&DeliveryOwed {
-        message: "Replay queued successfully",
-        delivery: DeliveryRef { public_id: id.to_string() },
-    }))
+    Ok(event)
 }
 
 /// List deliveries
@@ -114,7 +139,7 @@ pub(crate) async fn list_deliveries(
 ) -> ApiResult {
     let id = webhook_id(path)?;
     let query = query.as_deref().unwrap_or_default();
-    let (filter, size) = asked(query)?;
+    let (filter, size) = wanted(query)?;
     // One more than was asked for tells whether there are more.
     let mut found = shared.app.deliveries(&caller, id, filter, size + 1).await?;
     let goes_on = found.len() > size as usize;
@@ -164,7 +189,7 @@ fn both_ids(path: Result<Path<(String, String)>, PathRejection>) -> Result<(Webh
     }
 }
 
-fn asked(query: &str) -> Result<(Filter, u32), Vec<Issue>> {
+fn wanted(query: &str) -> Result<(Filter, u32), Vec<Issue>> {
     let [state, page_size, cursor] = given(query, &PARAMETERS);
     let mut issues = Vec::new();
     let mut filter = Filter::default();

@@ -43,15 +43,15 @@ pub(super) async fn fill(app: &Arc<App>, caller: &Caller) {
             description: description.parse().expect("a description"),
             events,
         };
-        app.create_webhook(caller, new, &roster::deliver::address::Inside::default()).await.expect("a webhook")
+        app.create_webhook(caller, new, &roster::deliver::address::Inside::default(), None).await.expect("a webhook")
     };
     use roster_directory::audit::Action::{PayorCreated, UserCreated};
     let webhook = make("https://hooks.example/in?a=b\\c", "Приёмник", vec![UserCreated, PayorCreated]).await;
     let gone = make("https://gone.example/", "", Vec::new()).await;
     for _ in 0..2 {
-        app.rotate_webhook(caller, webhook.id).await.expect("rotated");
+        app.rotate_webhook(caller, webhook.id, None).await.expect("rotated");
     }
-    app.pause_webhook(caller, webhook.id).await.expect("paused");
+    app.pause_webhook(caller, webhook.id, None).await.expect("paused");
     owe(app, organization, &gone, 2).await;
     app.delete_webhook(caller, gone.id).await.expect("deleted");
     owe(app, organization, &webhook, 5).await;
@@ -88,7 +88,7 @@ async fn owe(app: &App, organization: OrganizationId, webhook: &Webhook, count: 
         at: at(*number as i64 % 3),
     };
     let messages = numbers.iter().rev().take(count).map(message).collect();
-    let owed = app.store().owe(organization, webhook.id, (heard_to, last), messages).await;
+    let owed = app.store().owe(organization, webhook.id, (heard_to, last), messages, None).await;
     assert!(owed.expect("an answer"));
 }
 

@@ -100,7 +100,7 @@ async fn an_event_is_numbered_and_owed_once_whatever_fault_that_meets() {
                 content: Content::Event(webhook.id, EventId::new(org.id(), to)),
                 at: at(0),
             };
-            let is_owed = store(roster).owe(org.id(), webhook.id, (heard_to, to), vec![message]).await;
+            let is_owed = store(roster).owe(org.id(), webhook.id, (heard_to, to), vec![message], None).await;
             let was_met = was_met();
             assert!(is_owed.expect("an answer"), "{fault:?} at {nth}");
             assert_eq!(numbers, (heard_to + 1..=to).collect::<Vec<_>>(), "{fault:?} at {nth}");
