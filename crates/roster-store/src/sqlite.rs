@@ -80,7 +80,6 @@ impl Sqlite {
     pub(crate) fn open(path: &Path, options: &Options) -> Result<Self, Error> {
         let mut connection = schema::open(path)?;
         schema::migrate(&mut connection)?;
-        connection.pragma_update(None, "wal_autocheckpoint", options.checkpoint_pages)?;
         // Bytes the log keeps after it was long and began anew by itself.
         connection.pragma_update(None, "journal_size_limit", options.wal_limit as i64)?;
 
@@ -90,7 +89,7 @@ impl Sqlite {
         let readers = Arc::new(Readers::new(path.to_owned(), emails.clone(), profiles.clone()));
         let freshness = Arc::new(Freshness::of(path, alterations.clone(), profiles));
         let (wake, wakes) = std::sync::mpsc::channel();
-        let log = Log::new(path, readers.clone(), options.wal_limit);
+        let log = Log::new(path, &mut connection, readers.clone(), options)?;
         let writer = Writer::start(connection, options, emails, freshness.clone(), log, wake.clone())?;
         let indexer = match options.index {
             true => Some(Indexer::start(wake, wakes, readers.clone(), writer.background())?),

@@ -177,7 +177,8 @@ pub struct Server {
           value_parser = number(1..))]
     pub write_batch: u32,
 
-    /// Pages of 4 KiB in SQLite's log at which they are moved into the database; more is faster, with longer pauses
+    /// New pages of 4 KiB in SQLite's log at which they are moved into the database, and four times as many within 16
+    /// commits; more is faster, with longer pauses
     #[arg(long, env = "ROSTER_CHECKPOINT_PAGES", default_value_t = 500, value_name = "N",
           value_parser = number(1..))]
     pub checkpoint_pages: u32,

@@ -33,8 +33,10 @@ pub(super) struct Counters {
     added: [i64; BUCKETS],
     /// Whether a user changed or was erased.
     pub(super) altered: bool,
-    /// Whether one of them is to be found by other texts, or not any more.
-    pub(super) searched_otherwise: bool,
+    /// Users that are to be found by other texts.
+    pub(super) searched_otherwise: usize,
+    /// Whether a user was erased.
+    pub(super) erased: bool,
 }
 
 /// Adds an organization.
@@ -76,7 +78,8 @@ impl Counters {
                 latest: Timestamp::from_millis(row.get(2)?),
                 added: [0; BUCKETS],
                 altered: false,
-                searched_otherwise: false,
+                searched_otherwise: 0,
+                erased: false,
             })
         })?;
         Ok(Some(counters))
@@ -248,10 +251,12 @@ impl Counters {
         if let (Diff::Erased(_), Some(before)) = (diff, &before) {
             emails.erase(connection, self.number, before, place)?;
         }
-        // Whoever is created lies beyond every chunk that is full.
-        let is_counted = diff.before().is_some() && ranks::is_counted(connection, self.number, place)?;
-        for (user, one) in [(diff.before(), -1), (diff.after(), 1)] {
-            if let Some(bucket) = user.map(Bucket::of) {
+        let buckets = [diff.before(), diff.after()].map(|user| user.map(Bucket::of));
+        if buckets[0] != buckets[1] {
+            // Whoever is created lies beyond every chunk that is full.
+            let is_counted = diff.before().is_some() && ranks::is_counted(connection, self.number, place)?;
+            for (bucket, one) in buckets.into_iter().zip([-1, 1]) {
+                let Some(bucket) = bucket else { continue };
                 self.added[usize::from(bucket.number())] += one;
                 if is_counted {
                     ranks::add(connection, self.number, place, bucket, one)?;
@@ -260,8 +265,9 @@ impl Counters {
         }
         if diff.before().is_some() {
             self.altered = true;
+            self.erased |= diff.after().is_none();
             if diff.is_searched_otherwise() {
-                self.searched_otherwise = true;
+                self.searched_otherwise += 1;
                 index::note_change(connection, place)?;
             }
         }

@@ -32,7 +32,7 @@ use super::{
 };
 use crate::Error;
 use follow::Following;
-pub(super) use follow::{changed, note_change};
+pub(super) use follow::{Unfollowed, changed, note_change};
 
 /// Users a chunk has: reading as many rows one by one takes two milliseconds or so.
 pub(super) const CHUNK: i64 = 1 << 13;
@@ -324,7 +324,7 @@ impl IndexerThread {
         loop {
             match wakes.recv_timeout(PATROL) {
                 Ok(Wake::Crossed(number)) => Self::report(self.index(number)),
-                Ok(Wake::Altered(number)) => Self::report(self.follow_if_many(number)),
+                Ok(Wake::Altered(number)) => Self::report(self.follow(number)),
                 Ok(Wake::Settle(asker)) => {
                     Self::report(self.index_all());
                     let _ = asker.send(()); // whoever asked may have gone away
@@ -353,7 +353,7 @@ impl IndexerThread {
                 Ok(()) | Err(Error::Stale) => {}
                 Err(error) => return Err(error),
             }
-            self.follow(number, 1)?;
+            self.follow(number)?;
         }
         Ok(())
     }

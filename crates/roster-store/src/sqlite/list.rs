@@ -133,7 +133,8 @@ fn page(
     let count = Count::read(reader, number)?;
     let buckets = Buckets::of(query);
     let total = count.of(buckets);
-    let pages = Pages { reader, number, buckets, present: count.present(buckets), altered: count.altered };
+    let (present, hidden) = (count.present(buckets), count.present(buckets.others()));
+    let pages = Pages { reader, number, buckets, present, hidden, altered: count.altered };
     // Users who are erased left their ordinals behind.
     let hidden = count.ordinals - total;
     let are_few_hidden = hidden.saturating_mul(SHOWN_FOR_EACH) <= total;
@@ -167,7 +168,10 @@ fn page(
         (true, 0) => Some(whole.clone()),
         (true, _) => {
             let (oldest, newest) = window.ranks();
-            let places = pages.place_of(oldest, hidden)?..=pages.place_of(newest, hidden)?;
+            let places = match order {
+                Order::OldestFirst => pages.place_of(oldest, hidden)?..=*whole.places.end(),
+                Order::NewestFirst => *whole.places.start()..=pages.place_of(newest, hidden)?,
+            };
             Some(Stretch { places, order })
         }
     };
@@ -295,6 +299,8 @@ pub(super) struct Pages<'a> {
     buckets: Buckets,
     /// Those of the buckets that anybody is in.
     pub(super) present: Vec<Bucket>,
+    /// The other buckets that anybody is in.
+    hidden: Vec<Bucket>,
     pub(super) altered: i64,
 }
 
@@ -311,7 +317,7 @@ impl Pages<'_> {
             }
         };
         let mut places = Vec::new();
-        for bucket in self.buckets.others().iter() {
+        for bucket in &self.hidden {
             let sql = "select place from users where organization = ?1 and bucket = ?2 and place between ?3 and ?4";
             let params = params![self.number, bucket.number(), start, end];
             places.extend(self.reader.collect(sql, params, |row| row.get::<_, i64>(0))?);

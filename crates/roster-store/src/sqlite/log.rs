@@ -1,7 +1,7 @@
 //! Keeps the write-ahead log short.
 //!
 //! A checkpoint copies the log's pages into the database, and the log begins anew when all are copied and nobody reads.
-//! Where reads overlap all the time, such a moment never comes by itself. So when the log is longer than its limit, no
+//! The writer makes one after it has answered a batch, once there are enough new pages (`Due`). Where reads overlap all the time, such a moment never comes by itself. So when the log is longer than its limit, no
 //! heavy read may begin until those under way have ended, while light ones go on; then all are held for the few
 //! milliseconds that the end takes. Where that lasts, the writer waits too, and heavy reads are ended: the log is never
 //! much longer than one and a half times its limit, unless a program from outside reads. Nothing can be done about that
@@ -9,14 +9,17 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
-use rusqlite::Connection;
+use rusqlite::{Connection, hooks::Wal};
 
 use super::{readers::Readers, writer};
-use crate::Error;
+use crate::{Error, Options};
 
 /// How long heavy reads under way may go on before they are ended.
 const HEAVY_TIME: Duration = Duration::from_secs(1);
@@ -37,9 +40,52 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How long another program may hold the log before that is said.
 const HELD_LONG: Duration = Duration::from_secs(60);
 
+/// Commits between two checkpoints, at least, unless there are [`FAR_MORE`] times the pages. Creates of one organization
+/// write few pages a commit. Changes of anybody write two pages each: with a checkpoint at every third commit they were
+/// half as fast.
+const FEWEST_COMMITS: u32 = 16;
+const FAR_MORE: u32 = 4;
+
+/// When the next checkpoint is due.
+struct Due {
+    /// New pages in the log that are enough.
+    enough: u32,
+    /// Pages in the log, as the last commit left it.
+    pages: Arc<AtomicU32>,
+    /// Those of them that were copied.
+    copied: u32,
+    /// Commits since the last checkpoint.
+    commits: u32,
+}
+
+impl Due {
+    fn new(enough: u32, pages: Arc<AtomicU32>) -> Self {
+        Self { enough, pages, copied: 0, commits: 0 }
+    }
+
+    /// After a commit: whether a checkpoint is due.
+    fn committed(&mut self) -> bool {
+        let pages = self.pages.load(Relaxed);
+        if pages < self.copied {
+            // It began anew.
+            self.copied = 0;
+        }
+        self.commits += 1;
+        let new = pages - self.copied;
+        let enough = if self.commits < FEWEST_COMMITS { self.enough.saturating_mul(FAR_MORE) } else { self.enough };
+        new >= enough
+    }
+
+    /// So many of the pages in the log are copied now.
+    fn copied(&mut self, pages: u32) {
+        (self.copied, self.commits) = (pages, 0);
+    }
+}
+
 /// The log, as the writer minds it.
 pub(super) struct Log {
     file: PathBuf,
+    due: Due,
     readers: Arc<Readers>,
     /// Bytes that it may have.
     limit: u64,
@@ -65,13 +111,33 @@ impl Held {
 }
 
 impl Log {
-    pub(super) fn new(database: &Path, readers: Arc<Readers>, limit: u64) -> Self {
-        let (draining, not_before, held) = (None, Instant::now(), Held::default());
-        Self { file: beside(database), readers, limit, draining, not_before, held }
+    /// Of the database that `writer` writes.
+    pub(super) fn new(
+        database: &Path,
+        writer: &mut Connection,
+        readers: Arc<Readers>,
+        options: &Options,
+    ) -> Result<Self, Error> {
+        let pages = Arc::<AtomicU32>::default();
+        let due = Due::new(options.checkpoint_pages, pages.clone());
+        // In place of the one by which SQLite makes a checkpoint within a commit, before anybody is answered.
+        writer.wal_hook(Some(move |_: &mut Wal, in_log| {
+            pages.store(u32::try_from(in_log).unwrap_or(0), Relaxed);
+            Ok(())
+        }))?;
+        let (file, limit, not_before) = (beside(database), options.wal_limit, Instant::now());
+        Ok(Self { file, due, readers, limit, draining: None, not_before, held: Held::default() })
     }
 
-    /// To be called after each commit.
+    /// To be called after each commit, when those who wait for it are answered.
     pub(super) fn committed(&mut self, writer: &Connection) {
+        if self.due.committed() {
+            let copied = checkpoint(writer, "pragma wal_checkpoint(passive)").map(|(_, copied)| copied);
+            self.due.copied(copied.unwrap_or_else(|error| {
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot copy SQLite's log into the database");
+                self.due.pages.load(Relaxed)
+            }));
+        }
         let bytes = bytes(&self.file);
         if bytes <= self.limit {
             // It began anew by itself.
@@ -152,7 +218,7 @@ impl Log {
         writer.busy_timeout(OUTSIDE_TIME)?;
         let began = checkpoint(writer, "pragma wal_checkpoint(truncate)");
         writer.busy_timeout(writer::LOCK_WAIT)?;
-        Ok(match (began?, is_quiet) {
+        Ok(match (began?.0, is_quiet) {
             (true, _) => Began::Anew,
             (false, true) => Began::HeldOutside,
             (false, false) => Began::WhileRead,
@@ -167,9 +233,10 @@ enum Began {
     HeldOutside,
 }
 
-/// Whether nothing was in its way.
-fn checkpoint(connection: &Connection, sql: &str) -> Result<bool, Error> {
-    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0))? == 0)
+/// Whether nothing was in its way, and how many of the log's pages are copied.
+fn checkpoint(connection: &Connection, sql: &str) -> Result<(bool, u32), Error> {
+    let mut statement = connection.prepare_cached(sql)?;
+    Ok(statement.query_row([], |row| Ok((row.get::<_, i64>(0)? == 0, row.get::<_, i64>(2)?.max(0) as u32)))?)
 }
 
 /// The file of a database's log. SQLite follows links before it names the files beside the database.
@@ -187,6 +254,26 @@ pub(super) fn bytes(file: &Path) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_checkpoint_waits_for_some_commits_unless_pages_are_many() {
+        let mut due = Due::new(500, Arc::default());
+        let committed = |due: &mut Due, in_log| {
+            due.pages.store(in_log, Relaxed);
+            due.committed()
+        };
+        // Few pages a commit: at the five hundredth page.
+        assert!((1..50).all(|commit| !committed(&mut due, commit * 10)));
+        assert!(committed(&mut due, 500));
+        due.copied(500);
+        // Many pages a commit: at the sixteenth commit.
+        assert!((1..16).all(|commit| !committed(&mut due, 500 + commit * 100)));
+        assert!(committed(&mut due, 2_100));
+        due.copied(2_100);
+        // Very many: at once. Of a log that began anew nothing is copied.
+        assert!(!committed(&mut due, 1_999));
+        assert!(committed(&mut due, 2_000));
+    }
 
     #[test]
     fn a_program_that_holds_the_log_is_named_after_a_minute_once() {

@@ -3,7 +3,10 @@
 use std::sync::LazyLock;
 
 use roster_directory::{PayorId, Timestamp, User, UserId};
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, Statement, ToSql, params};
+use rusqlite::{
+    Connection, OptionalExtension, Row, ToSql, params, params_from_iter,
+    types::{ToSqlOutput, Value},
+};
 
 use super::{place::OrganizationNumber, rows};
 use crate::{
@@ -22,11 +25,6 @@ static INSERT: LazyLock<String> = LazyLock::new(|| {
     format!("insert into users ({}) values ({})", columns.join(", "), vec!["?"; columns.len()].join(", "))
 });
 
-static UPDATE: LazyLock<String> = LazyLock::new(|| {
-    let set: Vec<String> = WRITTEN.iter().map(|column| format!("{column} = ?")).collect();
-    format!("update users set {}, updated_at = ? where place = ?", set.join(", "))
-});
-
 /// Adds a row.
 pub(super) fn insert(
     connection: &Connection,
@@ -36,22 +34,37 @@ pub(super) fn insert(
     created_at: Timestamp,
     updated_at: Option<Timestamp>,
 ) -> Result<(), Error> {
-    let mut row = Binding::of(connection.prepare_cached(&INSERT)?);
-    row.bind(place);
-    row.bind(number);
-    row.bind(created_at.as_millis());
-    row.bind(updated_at.map(Timestamp::as_millis));
+    let mut row = Values::default();
+    row.push(place);
+    row.0.push(number.to_sql()?);
+    row.push(created_at.as_millis());
+    row.push(updated_at.map(Timestamp::as_millis));
     user::put(user, &mut row);
-    row.execute()
+    connection.prepare_cached(&INSERT)?.execute(params_from_iter(row.0))?;
+    Ok(())
 }
 
-/// Writes all of a row anew, with its payors.
+/// Writes what is another value than before, with the payors. SQLite writes an index anew for each column that is named,
+/// changed or not.
 pub(super) fn update(connection: &Connection, place: i64, before: &User, after: &User) -> Result<(), Error> {
-    let mut row = Binding::of(connection.prepare_cached(&UPDATE)?);
-    user::put(after, &mut row);
-    row.bind(after.updated_at.as_millis());
-    row.bind(place);
-    row.execute()?;
+    let [mut were, mut are] = [before, after].map(|user| {
+        let mut row = Values::default();
+        user::put(user, &mut row);
+        row.0.into_iter()
+    });
+    let mut sql = String::from("update users set updated_at = ?");
+    let mut values = Values::default();
+    values.push(after.updated_at.as_millis());
+    for column in WRITTEN.iter() {
+        let (was, is) = (were.next(), are.next());
+        if was != is {
+            sql.extend([", ", column, " = ?"]);
+            values.0.extend(is);
+        }
+    }
+    sql.push_str(" where place = ?");
+    values.push(place);
+    connection.prepare_cached(&sql)?.execute(params_from_iter(values.0))?;
     if before.payors != after.payors {
         connection.prepare_cached("delete from user_payor where place = ?1")?.execute([place])?;
         assign(connection, place, &after.payors)?;
@@ -112,54 +125,38 @@ pub(super) fn of_row(row: &Row<'_>) -> rusqlite::Result<User> {
     Ok(user)
 }
 
-/// Binds a row's values, one parameter after the other.
-struct Binding<'c> {
-    statement: CachedStatement<'c>,
-    bound: usize,
-    outcome: rusqlite::Result<()>,
-}
+/// Values of a row, as they are bound.
+#[derive(Default)]
+struct Values<'a>(Vec<ToSqlOutput<'a>>);
 
-impl<'c> Binding<'c> {
-    fn of(statement: CachedStatement<'c>) -> Self {
-        Self { statement, bound: 0, outcome: Ok(()) }
-    }
-
-    fn bind(&mut self, value: impl ToSql) {
-        self.bound += 1;
-        if self.outcome.is_ok() {
-            self.outcome = Statement::raw_bind_parameter(&mut self.statement, self.bound, value);
-        }
-    }
-
-    fn execute(mut self) -> Result<(), Error> {
-        self.outcome?;
-        self.statement.raw_execute()?;
-        Ok(())
+impl<'a> Values<'a> {
+    fn push(&mut self, value: impl Into<Value>) {
+        self.0.push(ToSqlOutput::Owned(value.into()));
     }
 }
 
-impl<'a> Sink<'a> for Binding<'_> {
+impl<'a> Sink<'a> for Values<'a> {
     fn text(&mut self, value: Option<&'a str>) {
-        self.bind(value);
+        self.0.push(ToSqlOutput::Borrowed(value.into()));
     }
 
     fn made(&mut self, value: Option<String>) {
-        self.bind(value);
+        self.push(value);
     }
 
     fn number(&mut self, value: Option<i64>) {
-        self.bind(value);
+        self.push(value);
     }
 
     fn medium(&mut self, value: i32) {
-        self.bind(value);
+        self.push(value);
     }
 
     fn small(&mut self, value: i16) {
-        self.bind(value);
+        self.push(value);
     }
 
     fn flag(&mut self, value: Option<bool>) {
-        self.bind(value);
+        self.push(value);
     }
 }

@@ -19,7 +19,7 @@ use super::{
     apply::{self, Counters},
     emails::{Emails, Waiting},
     freshness::{self, Freshness},
-    index::{self, Wake},
+    index::{self, Unfollowed, Wake},
     jobs::{BackgroundJobs, Job, Jobs, Outcome, Progress, Stage, Work},
     log::Log,
     outbox,
@@ -51,11 +51,12 @@ impl Writer {
         let emails = Emails::new(emails, options.waiting_emails);
         let progress = Arc::<Progress>::default();
         let jobs = Jobs::new(jobs, progress.clone(), options.patience);
-        let numbers = HashMap::new();
+        let (numbers, unfollowed) = (HashMap::new(), Unfollowed::default());
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || {
-                WriterThread { connection, emails, freshness, log, wake, progress, batch_limit, numbers }.run(queue)
+                WriterThread { connection, emails, freshness, log, wake, progress, batch_limit, numbers, unfollowed }
+                    .run(queue)
             })
             .map_err(|error| Error::Unusable(format!("cannot start the writer thread: {error}")))?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
@@ -105,6 +106,7 @@ struct WriterThread {
     progress: Arc<Progress>,
     batch_limit: usize,
     numbers: HashMap<OrganizationId, OrganizationNumber>,
+    unfollowed: Unfollowed,
 }
 
 impl WriterThread {
@@ -237,7 +239,8 @@ impl WriterThread {
                     if counters.finished_a_chunk() {
                         drop(self.wake.send(Wake::Crossed(counters.number)));
                     }
-                    if counters.searched_otherwise {
+                    let (changed, erased) = (counters.searched_otherwise, counters.erased);
+                    if self.unfollowed.is_worth_it(counters.number, changed, erased) {
                         drop(self.wake.send(Wake::Altered(counters.number)));
                     }
                 }

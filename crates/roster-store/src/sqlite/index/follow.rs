@@ -3,7 +3,7 @@
 //! A posting only proposes, so adding a user's new trigrams is enough, and those of before may stay until the user is
 //! erased. Until the index has followed, searches read these users one by one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use roster_directory::search::Haystack;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -21,9 +21,30 @@ pub(super) type Following = (u32, Vec<u16>, Vec<u16>);
 /// The same, while they are found.
 type Followings = BTreeMap<u32, (Vec<u16>, Vec<u16>)>;
 
-/// Users that changed before the index follows at once: reading as many for each search takes a millisecond, and the more
-/// there are the more of them share a posting that is written.
+/// Users that changed before the index follows: reading as many for each search takes a millisecond, and the more there
+/// are the more of them share a posting that is written.
 const WORTH_FOLLOWING: usize = 512;
+
+/// How many users of each organization changed since the indexer was woken for it.
+#[derive(Default)]
+pub(in crate::sqlite) struct Unfollowed(HashMap<OrganizationNumber, usize>);
+
+impl Unfollowed {
+    /// After a commit: whether the index is to follow now. It follows at once when somebody was erased. What is too little
+    /// waits for the patrol.
+    pub(in crate::sqlite) fn is_worth_it(&mut self, number: OrganizationNumber, changed: usize, erased: bool) -> bool {
+        if changed == 0 && !erased {
+            return false;
+        }
+        let unfollowed = self.0.entry(number).or_default();
+        *unfollowed += changed;
+        let is_worth_it = erased || *unfollowed >= WORTH_FOLLOWING;
+        if is_worth_it {
+            *unfollowed = 0;
+        }
+        is_worth_it
+    }
+}
 
 /// Users that are followed at once, at most.
 const FOLLOWED_AT_ONCE: i64 = 4_096;
@@ -35,8 +56,6 @@ const FOLLOWED_SLICE: usize = 64;
 struct Changed {
     place: i64,
     change: i64,
-    /// Whether it is not erased.
-    is_there: bool,
 }
 
 /// Takes a step, inside the writer's transaction.
@@ -104,15 +123,10 @@ pub(in crate::sqlite) fn changed(reader: &Reader, number: OrganizationNumber) ->
 }
 
 impl IndexerThread {
-    /// Follows what changed, once it is worth it: until then searches read those users one by one.
-    pub(super) fn follow_if_many(&mut self, number: OrganizationNumber) -> Result<(), Error> {
-        self.follow(number, WORTH_FOLLOWING)
-    }
-
-    /// Brings the finished pieces up to the users that changed, if there are as many; at once if some were erased.
-    pub(super) fn follow(&mut self, number: OrganizationNumber, least: usize) -> Result<(), Error> {
+    /// Brings the finished pieces up to the users that changed or were erased.
+    pub(super) fn follow(&mut self, number: OrganizationNumber) -> Result<(), Error> {
         loop {
-            match self.follow_some(number, least) {
+            match self.follow_some(number) {
                 Ok(true) => {}
                 // Another process was faster; each time one of them gets on.
                 Err(Error::Stale) => {}
@@ -122,15 +136,12 @@ impl IndexerThread {
     }
 
     /// Follows as many as it does at once; whether there may be more.
-    fn follow_some(&mut self, number: OrganizationNumber, least: usize) -> Result<bool, Error> {
+    fn follow_some(&mut self, number: OrganizationNumber) -> Result<bool, Error> {
         let (mut generation, changed, finished) = self.readers.with(|reader| {
             let generation = Generation::read(reader, number)?;
-            let sql = "select place, change, exists (select 1 from users u where u.place = c.place) \
-                       from search_changed c where place between ?1 and ?2 order by place limit ?3";
+            let sql = "select place, change from search_changed where place between ?1 and ?2 order by place limit ?3";
             let (first, last) = number.places().into_inner();
-            let row = |row: &rusqlite::Row<'_>| {
-                Ok(Changed { place: row.get(0)?, change: row.get(1)?, is_there: row.get(2)? })
-            };
+            let row = |row: &rusqlite::Row<'_>| Ok(Changed { place: row.get(0)?, change: row.get(1)? });
             let changed: Vec<Changed> = reader.collect(sql, params![first, last, FOLLOWED_AT_ONCE], row)?;
             Ok((generation, changed, finished(reader, number)?))
         })?;
@@ -143,10 +154,6 @@ impl IndexerThread {
             if let Some(key) = keys.into_iter().find(|key| finished.contains_key(key)) {
                 pieces.entry(key).or_default().push(user);
             }
-        }
-        let are_few = pieces.values().map(Vec::len).sum::<usize>() < least;
-        if are_few && pieces.values().flatten().all(|user| user.is_there) {
-            return Ok(false);
         }
         // Where none is in a finished piece, none goes.
         let some_go = !pieces.is_empty();
