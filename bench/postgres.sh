@@ -63,4 +63,7 @@ for round in $(seq "$rounds"); do
     echo "  gets, Fastify + pg       $(load get "127.0.0.1:$peer_port" "$peer_pid")"
     echo "  lists, Roster            $(load list "$first" "$first_pid")"
     echo "  lists, Fastify + pg      $(load list "127.0.0.1:$peer_port" "$peer_pid")"
+    echo "  patches, Roster          $(load patch "$first" "$first_pid")"
+    echo "  patches, Fastify + pg    $(load patch "127.0.0.1:$peer_port" "$peer_pid")"
+    echo "  one connection: patches  $(load patch "$first" "$first_pid" --connections 1), Fastify + pg $(load patch "127.0.0.1:$peer_port" "$peer_pid" --connections 1)"
 done

@@ -8,7 +8,7 @@ use clap::Parser;
 use http_body_util::BodyExt;
 use hyper::Request;
 use roster::{
-    app::{App, Clock, Ids},
+    app::{App, Clock, Ids, NewKey},
     config::{Deliveries, Server},
     http::Face,
     telemetry::Metrics,
@@ -61,7 +61,7 @@ pub(crate) fn run(what: What, requests: u32) -> anyhow::Result<()> {
         let app = Arc::new(App::new(store, Clock::system(), Ids::random()));
         let operator = app.create_organization("Bench Organization".parse().expect("a name")).await?;
         let name: KeyName = "bench".parse().expect("a name");
-        let (_, token) = app.create_key(&operator, Role::Admin, name, None).await?;
+        let (_, token) = app.create_key(&operator, NewKey::lasting(Role::Admin, name), None).await?;
         let flags = Flags::parse_from(["roster", "--rate-limit", "4294967295"]);
         let face = Face::new(app, &flags.server, &flags.deliveries, Arc::new(Metrics::new()))?;
 

@@ -70,6 +70,8 @@ enum What {
     Peers(Effort),
     /// Creates, each durable before it is answered, on a new database (or one of --users)
     Create(Load),
+    /// Patches of a name, of anybody
+    Patch(Load),
     /// Get by id, over 20 000 random ids
     Get(Load),
     /// One page of the list
@@ -224,6 +226,7 @@ fn main() -> anyhow::Result<()> {
         What::Waiting(effort) => part("waiting", effort, &[waiting]),
         What::Peers(effort) => part("peers", effort, &[peers]),
         What::Create(load) => load.one("create", 0, |key, _| ask::create(key)),
+        What::Patch(load) => load.one("patch", 100_000, |key, users| ask::patch_name(key, users)),
         What::Get(load) => load.one("get", 1_000_000, |key, users| ask::user(key, users, 20_000)),
         What::List { load, query } => load.one("list", 1_000_000, |key, _| ask::page(key, &query)),
         What::Fixed(load) => load.one("fixed", 1_000_000, |key, _| ask::fixed(key)),

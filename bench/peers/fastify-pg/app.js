@@ -1,5 +1,6 @@
-// The peer: the same three endpoints on Fastify + zod + pg, over the schema that Roster made. Each create is one
-// transaction (user, audit entry, message, count) in one round trip, with prepared statements; its key is looked up for
+// The peer: create, get, list and PATCH on Fastify + zod + pg, over the schema that Roster made. Each create is one
+// transaction (user, audit entry, message, count) in one round trip, with prepared statements; so is each PATCH (user,
+// audit entry, counts); its key is looked up for
 // each request, as a key may have been revoked.
 //
 //   PORT=8090 ROSTER_DATABASE=postgres://… node app.js
@@ -55,7 +56,7 @@ app.post("/api/v1/users", async (request, reply) => {
   const { rows } = await pool.query({
     name: "create",
     text: `with added as (
-             insert into users (organization, id, place, first_name, last_name, email, email_key, role, phone, phone_digits,
+             insert into users (organization, id, place, first_name, last_name, email, email_key, bucket, phone, phone_digits,
                                 npi, sms, search)
              values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) on conflict do nothing returning id
            ), remembered as (
@@ -68,8 +69,8 @@ app.post("/api/v1/users", async (request, reply) => {
              insert into sms_consent (organization, user_id, at, given, said_by, wording, reference)
              select $1, id, $19, true, $15, 0, $17 from added where $12 returning 1
            ), counted as (
-             insert into role_count (organization, role, lane, users) select $1, $8, $14, 1 from added
-             on conflict (organization, role, lane) do update set users = role_count.users + 1 returning 1
+             insert into role_count (organization, bucket, lane, users) select $1, $8, $14, 1 from added
+             on conflict (organization, bucket, lane) do update set users = role_count.users + 1 returning 1
            ) select id from added`,
     values: [request.organization.publicId, id, place.toString(), user.firstName, user.lastName, user.email ?? null,
       user.email?.toLowerCase() ?? null, roles.indexOf(role), user.phoneNumber ?? null, digits, user.npiNumber ?? null,
@@ -90,16 +91,62 @@ app.post("/api/v1/users", async (request, reply) => {
   };
 });
 
+const changes = schema.pick({ firstName: true, lastName: true, email: true, phoneNumber: true }).partial();
+
+app.patch("/api/v1/users/:id", async (request, reply) => {
+  const parsed = changes.safeParse(request.body);
+  if (!parsed.success) {
+    const details = parsed.error.issues.map(({ code, message, path }) => ({ code, message, path: path.map(String) }));
+    return reply.code(400).send({ error: "Validation error", details });
+  }
+  const user = parsed.data;
+  const now = Date.now();
+  const place = (BigInt(now) << 20n) + BigInt(crypto.randomInt(1 << 20));
+  try {
+    const { rows } = await pool.query({
+      name: "patch",
+      text: `with before as (
+               select id, bucket from users where organization = $1 and id = $2 and bucket <> 7 for update
+             ), changed as (
+               update users u set first_name = coalesce($3, first_name), last_name = coalesce($4, last_name),
+                 email = coalesce($5, email), email_key = coalesce(lower($5), email_key), phone = coalesce($6, phone),
+                 search = lower(concat_ws(E'\\n', coalesce($3, first_name), coalesce($4, last_name), coalesce($5, email), '')),
+                 bucket = u.bucket | 32, version = version + 1, updated = $7
+               from before where u.organization = $1 and u.id = before.id returning u.*
+             ), remembered as (
+               insert into audit (organization, place, lane, actor, action, target, fields, request)
+               select $1, $7, $8, $9, 'user.updated', id, $10, $11 from changed returning 1
+             ), left_behind as (
+               update role_count c set users = c.users - 1 from before where c.organization = $1
+                 and c.bucket = before.bucket and before.bucket < 32 and c.lane = (select min(lane) from role_count
+                 where organization = $1 and bucket = before.bucket) returning 1
+             ), joined as (
+               insert into role_count (organization, bucket, lane, users)
+               select $1, bucket | 32, $8, 1 from before where bucket < 32
+               on conflict (organization, bucket, lane) do update set users = role_count.users + 1 returning 1
+             ) select * from changed`,
+      values: [request.organization.publicId, request.params.id, user.firstName ?? null, user.lastName ?? null,
+        user.email ?? null, user.phoneNumber ?? null, place.toString(), crypto.randomInt(64), "key_000000000000",
+        Object.keys(user).join(","), random(16)],
+    });
+    return rows[0] ? read(rows[0]) : reply.code(404).send({ error: "Resource not found" });
+  } catch (error) {
+    if (error.code !== "23505") throw error;
+    const details = [{ code: "custom", message: "Email is already in use", path: ["email"] }];
+    return reply.code(400).send({ error: "Validation error", details });
+  }
+});
+
 const read = (row) => ({
   publicId: row.id, firstName: row.first_name, lastName: row.last_name, sex: row.sex, caregiverId: row.caregiver,
-  role: roles[row.role], birthDate: row.birth_date, addressLine1: row.address_line1, addressLine2: row.address_line2,
+  role: roles[row.bucket & 15], birthDate: row.birth_date, addressLine1: row.address_line1, addressLine2: row.address_line2,
   city: row.city, state: row.state, postalCode: row.postal_code,
 });
 
 app.get("/api/v1/users/:id", async (request, reply) => {
   const { rows } = await pool.query({
     name: "get",
-    text: "select * from users where organization = $1 and id = $2 and role <> 7",
+    text: "select * from users where organization = $1 and id = $2 and bucket <> 7",
     values: [request.organization.publicId, request.params.id],
   });
   return rows[0] ? read(rows[0]) : reply.code(404).send({ error: "Resource not found" });
@@ -111,12 +158,12 @@ app.get("/api/v1/users", async (request) => {
   const [users, count] = await Promise.all([
     pool.query({
       name: "list",
-      text: "select * from users where organization = $1 and role <> 7 order by place desc, id desc limit $2 offset $3",
+      text: "select * from users where organization = $1 and bucket <> 7 order by place desc, id desc limit $2 offset $3",
       values: [request.organization.publicId, pageSize, (page - 1) * pageSize],
     }),
     pool.query({
       name: "count",
-      text: "select coalesce(sum(users), 0)::int as total from role_count where organization = $1 and role <> 7",
+      text: "select coalesce(sum(users), 0)::int as total from role_count where organization = $1 and bucket <> 7",
       values: [request.organization.publicId],
     }),
   ]);

@@ -49,7 +49,7 @@ const firstPlace = (organization) => organization * 2 ** 36;
 
 const counted = db.prepare(`update organization set users = users + 1, audits = audits + 1, latest_at = max(latest_at, ?)
   where number = ? returning users - 1 as user, audits - 1 as audit`);
-const insertUser = db.prepare(`insert into users (place, organization, id, first_name, last_name, email, email_key, role,
+const insertUser = db.prepare(`insert into users (place, organization, id, first_name, last_name, email, email_key, bucket,
   phone, phone_e164, npi, npi_valid, sms, recertify_at, recertify_day, created_at)
   values (@place, @organization, @id, @firstName, @lastName, @email, @emailKey, @role, @phone, @phone, @npi, @npiValid,
   @sms, @recertifyAt, @recertifyDay, @now)`);
@@ -59,7 +59,7 @@ const insertMessage = db.prepare(`insert into outbox (organization, id, kind, ab
   values (@organization, @message, 'sms.welcome', @id, @now, 'sms', @now)`);
 const insertConsent = db.prepare(`insert into sms_consent (organization, user_id, at, given, said_by, wording, reference)
   values (?, ?, ?, 1, ?, 0, ?)`);
-const countRole = db.prepare(`insert into role_count (organization, role, users) values (?, ?, 1)
+const countRole = db.prepare(`insert into role_count (organization, bucket, users) values (?, ?, 1)
   on conflict do update set users = users + 1`);
 
 const create = db.transaction((organization, key, user, fields) => {
@@ -111,20 +111,20 @@ app.post("/api/v1/users", async (request, reply) => {
 
 const read = (row) => ({
   publicId: row.id, firstName: row.first_name, lastName: row.last_name, sex: row.sex, caregiverId: row.caregiver,
-  role: roles[row.role], birthDate: row.birth_date, addressLine1: row.address_line1, addressLine2: row.address_line2,
+  role: roles[row.bucket], birthDate: row.birth_date, addressLine1: row.address_line1, addressLine2: row.address_line2,
   city: row.city, state: row.state, postalCode: row.postal_code,
 });
 
-const findUser = db.prepare("select * from users where organization = ? and id = ? and role <> 7");
+const findUser = db.prepare("select * from users where organization = ? and id = ? and bucket <> 7");
 
 app.get("/api/v1/users/:id", async (request, reply) => {
   const row = findUser.get(request.number, request.params.id);
   return row ? read(row) : reply.code(404).send({ error: "Resource not found" });
 });
 
-const listUsers = db.prepare(`select * from users where place >= ? and place < ? and role <> 7
+const listUsers = db.prepare(`select * from users where place >= ? and place < ? and bucket <> 7
   order by place desc limit ? offset ?`);
-const countUsers = db.prepare(`select coalesce(sum(users), 0) from role_count where organization = ? and role <> 7`).pluck();
+const countUsers = db.prepare(`select coalesce(sum(users), 0) from role_count where organization = ? and bucket <> 7`).pluck();
 
 app.get("/api/v1/users", async (request) => {
   const page = Number(request.query.page ?? 1);

@@ -38,12 +38,20 @@ pub enum Write {
     OrganizationAltered(Alteration),
     /// A new payor.
     Payor(Payor),
-    /// A new key.
-    Key(Key),
+    /// A new key. A live one that no other replaced must not have its name, unless the new one replaces it.
+    Key(Box<Key>),
     /// A key ends at this moment, unless it ended before.
     KeyExpires(KeyId, Timestamp),
-    /// A key is revoked at this moment, unless it was before.
-    KeyRevoked(KeyId, Timestamp),
+    /// A key is revoked at this moment, unless it was before. With `unless_last`, nothing is written if no other one is
+    /// left that manages the organization.
+    KeyRevoked {
+        /// Which.
+        id: KeyId,
+        /// When.
+        at: Timestamp,
+        /// Whether the last one is to stay.
+        unless_last: bool,
+    },
     /// A user is created, changed or erased. If it is not of the version that is to change, nothing is written.
     ///
     /// Whether it agreed to be texted is recorded as consent: whose act it was, and under which wording. What is owed to

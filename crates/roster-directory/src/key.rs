@@ -22,6 +22,13 @@ text_type!(
     KeyName, 100, line
 );
 
+impl KeyName {
+    /// Whether a person would take both for one name: they differ in case at most.
+    pub fn is_taken_by(&self, other: &str) -> bool {
+        crate::search::fold::is_same_but_for_case(self.as_str(), other)
+    }
+}
+
 /// A key as its holder has it. Shown once, never stored, and `Debug` shows nothing.
 #[derive(Clone)]
 pub struct KeyToken(String);
@@ -121,6 +128,43 @@ impl fmt::Debug for KeyHash {
     }
 }
 
+/// What a key may be used for, within what its role may do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Access {
+    /// Reading and changing.
+    #[default]
+    Write = 0,
+    /// Reading only.
+    Read = 1,
+}
+
+impl Access {
+    /// Both.
+    pub const ALL: [Access; 2] = [Access::Write, Access::Read];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Access::Write => "WRITE",
+            Access::Read => "READ",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|access| access.as_str() == text)
+    }
+
+    /// Reads the number that is stored.
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|access| *access as u8 == number)
+    }
+}
+
+/// Milliseconds before its end in which a key is said to end soon: 14 days.
+const SOON: i64 = 14 * DAY;
+const DAY: i64 = 24 * 60 * 60 * 1_000;
+
 /// What is kept of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
@@ -138,12 +182,31 @@ pub struct Key {
     pub expires_at: Option<Timestamp>,
     /// When it was revoked, if it was.
     pub revoked_at: Option<Timestamp>,
+    /// What it may be used for.
+    pub access: Access,
+    /// Who made it: a key's id, or `cli`. Of a key that an earlier build made nobody knows.
+    pub created_by: Option<Box<str>>,
+    /// The key that it took over from.
+    pub replaces: Option<KeyId>,
+    /// When a request with it was answered last, to the minute.
+    pub last_used_at: Option<Timestamp>,
 }
 
 impl Key {
     /// Whether it opens anything at `now`.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
+
+    /// Whether the organization can be managed with it, at `now`: keys made, and webhooks.
+    pub fn manages(&self, now: Timestamp) -> bool {
+        Role::MANAGERS.contains(&self.role) && self.access == Access::Write && self.is_live(now)
+    }
+
+    /// The whole days that are left, if it ends within 14.
+    pub fn days_left(&self, now: Timestamp) -> Option<i64> {
+        let left = self.expires_at?.as_millis() - now.as_millis();
+        (0..SOON).contains(&left).then_some(left / DAY)
     }
 }
 

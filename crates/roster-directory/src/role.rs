@@ -42,6 +42,9 @@ impl Role {
         ClinicalSuperadmin,
     ];
 
+    /// The roles whose keys manage an organization: its keys, its webhooks, its trail.
+    pub const MANAGERS: [Role; 2] = [Admin, HippAdmin];
+
     /// The roles the API can give a new user, in the order of the API's document (`CreateUserRequest.role`).
     pub const ASSIGNABLE: [Role; 9] = [
         Admin,
@@ -83,7 +86,7 @@ impl Role {
         Role::ALL.get(usize::from(number)).copied()
     }
 
-    /// The roles a key of this role may create, assign and change. A key may be made by whoever may create its role.
+    /// The roles a key of this role may create, assign and change.
     pub const fn may_create(self) -> RoleSet {
         match self {
             HippAdmin | Admin => RoleSet::of(&Role::ASSIGNABLE),
@@ -95,6 +98,12 @@ impl Role {
             BillingManager | HippBillingManager | Clinician => RoleSet::of(&[Patient, Caregiver]),
             PayrollAdmin | Technician | Patient | Caregiver => RoleSet::NONE,
         }
+    }
+
+    /// Whether keys of a role may be made, rotated and revoked with a key of this one: only with a key that manages the
+    /// organization, and none that is stronger.
+    pub fn may_make_key(self, role: Role) -> bool {
+        Role::MANAGERS.contains(&self) && (role == self || self.may_create().contains(role))
     }
 
     /// The roles a key of this role may see. `HIPP_ADMIN` is in nobody's.

@@ -17,9 +17,12 @@ pub enum Error {
     /// The request was answered before. Nothing was written: that answer is to be given again.
     #[error("the request was answered before")]
     Answered,
-    /// Another payor of the organization has this name already, in whatever case. Nothing was written.
-    #[error("the name belongs to another payor of the organization")]
+    /// Another payor or live key of the organization has this name already, in whatever case. Nothing was written.
+    #[error("the name belongs to another one of the organization")]
     NameTaken,
+    /// No other key would be left that manages the organization. Nothing was written.
+    #[error("it is the last key that manages the organization")]
+    LastManager,
     /// There is no such organization.
     #[error("there is no such organization")]
     NoOrganization,

@@ -38,6 +38,7 @@ use crate::{
     altered::Alterations,
     fair::Fair,
     records::user::{self, profile_columns, user_columns},
+    rows::{KEY_COLUMNS, key_columns},
 };
 use attempts::Attempts;
 use connect::Url;
@@ -114,10 +115,14 @@ impl Postgres {
     }
 
     pub(crate) async fn key(&self, id: KeyId) -> Result<Option<KeyRecord>, Error> {
-        let sql = "select k.id, k.role, k.name, k.hash, k.created_at, k.expires_at, k.revoked_at, \
-                   o.id, o.name, o.country, o.time_zone, o.created_at \
-                   from api_key k join organization o on o.id = k.organization where k.id = $1";
-        let record = |row: &Row| Ok(KeyRecord { key: rows::key(row)?, organization: rows::organization_at(row, 7)? });
+        let sql = concat!(
+            "select ",
+            key_columns!(),
+            ", o.id, o.name, o.country, o.time_zone, o.created_at \
+             from api_key k join organization o on o.id = k.organization where k.id = $1"
+        );
+        let record =
+            |row: &Row| Ok(KeyRecord { key: rows::key(row)?, organization: rows::organization_at(row, KEY_COLUMNS)? });
         Ok(self.query(sql, &[&id.as_str()], record).await?.pop())
     }
 
@@ -240,8 +245,7 @@ impl Postgres {
 
     pub(crate) async fn keys(&self, organization: OrganizationId) -> Result<Vec<Key>, Error> {
         self.must_exist(organization).await?;
-        let sql = "select id, role, name, hash, created_at, expires_at, revoked_at \
-                   from api_key where organization = $1";
+        let sql = concat!("select ", key_columns!(), " from api_key k where k.organization = $1");
         let mut keys = self.query(sql, &[&organization.as_str()], rows::key).await?;
         keys.sort_unstable_by_key(|key| key.id);
         Ok(keys)

@@ -6,6 +6,18 @@ use roster_directory::{
     webhook::{Description, Secret, State, WebhookUrl},
 };
 
+/// The columns that a key is read from; what it opens comes after them.
+macro_rules! key_columns {
+    () => {
+        "k.id, k.role, k.name, k.hash, k.created_at, k.expires_at, k.revoked_at, k.access, k.created_by, k.replaces, \
+         k.last_used_at"
+    };
+}
+pub(crate) use key_columns;
+
+/// How many columns [`key_columns!`] names.
+pub(crate) const KEY_COLUMNS: usize = 11;
+
 /// The columns that a message is read from; its organization's id and more come after them.
 macro_rules! message_columns {
     () => {

@@ -44,6 +44,7 @@ use crate::{
     altered::Alterations,
     fair::Fair,
     records::user::{self, profile_columns},
+    rows::{KEY_COLUMNS, key_columns},
 };
 use asker::Asker;
 use emails::Waiting;
@@ -120,13 +121,16 @@ impl Sqlite {
 
     pub(crate) fn key(&self, id: KeyId) -> Result<Option<KeyRecord>, Error> {
         self.readers.with(|reader| {
-            let sql = "select k.id, k.role, k.name, k.hash, k.created_at, k.expires_at, k.revoked_at, \
-                       o.id, o.name, o.country, o.time_zone, o.created_at \
-                       from api_key k join organization o on o.number = k.organization where k.id = ?1";
+            let sql = concat!(
+                "select ",
+                key_columns!(),
+                ", o.id, o.name, o.country, o.time_zone, o.created_at \
+                 from api_key k join organization o on o.number = k.organization where k.id = ?1"
+            );
             let mut statement = reader.prepare(sql)?;
             let found = statement
                 .query_row([id.as_str()], |row| {
-                    Ok(KeyRecord { key: rows::key(row)?, organization: rows::organization_at(row, 7)? })
+                    Ok(KeyRecord { key: rows::key(row)?, organization: rows::organization_at(row, KEY_COLUMNS)? })
                 })
                 .optional()?;
             Ok(found)
@@ -230,8 +234,7 @@ impl Sqlite {
     pub(crate) fn keys(&self, organization: OrganizationId) -> Result<Vec<Key>, Error> {
         let Some(number) = self.number(organization)? else { return Err(Error::NoOrganization) };
         self.readers.with(|reader| {
-            let sql = "select id, role, name, hash, created_at, expires_at, revoked_at \
-                       from api_key where organization = ?1 order by id";
+            let sql = concat!("select ", key_columns!(), " from api_key k where k.organization = ?1 order by k.id");
             reader.collect(sql, [number], rows::key)
         })
     }

@@ -31,7 +31,8 @@ pub use users::{Acted, Meant};
 pub(crate) use webhooks::is_told;
 pub use webhooks::{EventPage, NewWebhook};
 
-use keys::Known;
+pub use keys::{Ends, NewKey};
+use keys::{Known, Used};
 
 /// Messages of a kind that are counted at most: to read all of ten million that wait took seconds, every ten seconds.
 pub(crate) const COUNTED: u32 = 100_000;
@@ -42,6 +43,7 @@ pub struct App {
     clock: Clock,
     ids: Ids,
     known_keys: Known,
+    used_keys: Mutex<Used>,
     wake: Arc<Notify>,
     backlog: Mutex<Vec<Backlog>>,
 }
@@ -50,7 +52,15 @@ impl App {
     /// An app over this store. What its rows remember as the latest moment was seen by this clock too.
     pub fn new(store: Store, clock: Clock, ids: Ids) -> Self {
         clock.saw(store.latest_when_opened());
-        Self { store, clock, ids, known_keys: keys::none_known(), wake: Arc::default(), backlog: Mutex::default() }
+        Self {
+            store,
+            clock,
+            ids,
+            known_keys: keys::none_known(),
+            used_keys: Mutex::default(),
+            wake: Arc::default(),
+            backlog: Mutex::default(),
+        }
     }
 
     /// Whether acts can be carried out at all: it is known what time it is, the database answers and its writer is alive.
@@ -137,6 +147,9 @@ pub enum Error {
     /// Another of its kind in the organization has the name.
     #[error("the name is already in use in the organization")]
     NameTaken,
+    /// Without it nobody could manage the organization by API any more.
+    #[error("it is the last key that manages the organization: make another one first")]
+    LastManager,
     /// The organization has as many webhooks as it may have.
     #[error("an organization may have {} webhooks", roster_directory::webhook::MOST)]
     TooManyWebhooks,
@@ -210,6 +223,7 @@ impl From<roster_store::Error> for Error {
         match error {
             EmailTaken => Error::EmailTaken,
             NameTaken => Error::NameTaken,
+            LastManager => Error::LastManager,
             ExternalIdTaken => Error::ExternalIdTaken,
             Stale => Error::Stale(error),
             Answered => Error::Answered,

@@ -189,7 +189,7 @@ async fn create(State(pool): State<SqlitePool>, by: Caller, Json(user): Json<New
     .fetch_one(&mut *transaction)
     .await?;
     sqlx::query(
-        "insert into users (place, organization, id, first_name, last_name, email, email_key, role, phone, npi, \
+        "insert into users (place, organization, id, first_name, last_name, email, email_key, bucket, phone, npi, \
          npi_valid, sms, recertify_at, recertify_day, created_at) \
          values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     )
@@ -244,7 +244,7 @@ async fn create(State(pool): State<SqlitePool>, by: Caller, Json(user): Json<New
         .await?;
     }
     sqlx::query(
-        "insert into role_count (organization, role, users) values (?, ?, 1) \
+        "insert into role_count (organization, bucket, users) values (?, ?, 1) \
          on conflict do update set users = users + 1",
     )
     .bind(by.number)
@@ -280,7 +280,7 @@ struct User {
     sex: Option<String>,
     #[sqlx(rename = "caregiver")]
     caregiver_id: Option<String>,
-    #[sqlx(try_from = "i64")]
+    #[sqlx(rename = "bucket", try_from = "i64")]
     role: Role,
     birth_date: Option<String>,
     address_line1: Option<String>,
@@ -302,7 +302,7 @@ impl TryFrom<i64> for Role {
 }
 
 async fn one(State(pool): State<SqlitePool>, by: Caller, Path(id): Path<String>) -> Result<Json<User>, Error> {
-    let user = sqlx::query_as("select * from users where organization = ? and id = ? and role <> 7")
+    let user = sqlx::query_as("select * from users where organization = ? and id = ? and bucket <> 7")
         .bind(by.number)
         .bind(id)
         .fetch_optional(&pool)
@@ -347,7 +347,7 @@ async fn list(
         return Err(Error::Invalid("pageSize", "Invalid page"));
     }
     let data = sqlx::query_as(
-        "select * from users where place >= ? and place < ? and role <> 7 order by place desc limit ? offset ?",
+        "select * from users where place >= ? and place < ? and bucket <> 7 order by place desc limit ? offset ?",
     )
     .bind(first_place(by.number))
     .bind(first_place(by.number + 1))
@@ -356,7 +356,7 @@ async fn list(
     .fetch_all(&pool)
     .await?;
     let total_count: i64 =
-        sqlx::query_scalar("select coalesce(sum(users), 0) from role_count where organization = ? and role <> 7")
+        sqlx::query_scalar("select coalesce(sum(users), 0) from role_count where organization = ? and bucket <> 7")
             .bind(by.number)
             .fetch_one(&pool)
             .await?;

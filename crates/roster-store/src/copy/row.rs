@@ -98,7 +98,7 @@ impl Table {
         use Kind::*;
         match self {
             Table::Organization => &[Text, Text, Text],
-            Table::Key => &[Text, Small, Text, Bytes, Number, Number],
+            Table::Key => &[Text, Small, Text, Bytes, Number, Number, Small, Text, Text, Number],
             Table::Payor => &[Text, Text],
             // The columns of a user, and when it changed last, if ever.
             Table::User => &[

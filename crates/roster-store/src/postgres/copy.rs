@@ -84,7 +84,8 @@ async fn read_all(transaction: &Transaction<'_>, feed: &Feed) -> Result<Mark, Er
     let mark = mark_of(transaction).await?;
     let mut departure = Departure { transaction, feed, collector: Collector::new() };
     let organizations = departure.organizations().await?;
-    let keys = "select created_at, id, role, name, hash, expires_at, revoked_at from api_key where organization = $1";
+    let keys = "select created_at, id, role, name, hash, expires_at, revoked_at, access, created_by, replaces, \
+                last_used_at from api_key where organization = $1";
     let payors = "select created_at, id, name from payor where organization = $1";
     for (table, sql) in [(Table::Key, keys), (Table::Payor, payors)] {
         for organization in &organizations {
@@ -478,9 +479,10 @@ const ADD_ORGANIZATIONS: &str = concat!(
 );
 
 const ADD_KEYS: &str = "
-insert into api_key (organization, created_at, id, role, name, hash, expires_at, revoked_at)
+insert into api_key (organization, created_at, id, role, name, hash, expires_at, revoked_at, access, created_by,
+    replaces, last_used_at)
 select * from unnest($1::text[], $2::bigint[], $3::text[], $4::smallint[], $5::text[], $6::bytea[], $7::bigint[],
-    $8::bigint[])";
+    $8::bigint[], $9::smallint[], $10::text[], $11::text[], $12::bigint[])";
 
 const ADD_PAYORS: &str = "insert into payor (organization, created_at, id, name) \
     select * from unnest($1::text[], $2::bigint[], $3::text[], $4::text[])";

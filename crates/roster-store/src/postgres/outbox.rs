@@ -3,7 +3,7 @@
 //! Every write here finds out what a lost attempt of its own has done: by the claim's token, or by the ids it chose.
 
 use roster_directory::{
-    Message, MessageId, OrganizationId, Timestamp, UserId, WebhookId, Write,
+    KeyId, Message, MessageId, OrganizationId, Timestamp, UserId, WebhookId, Write,
     outbox::{Attempt, Outcome},
     repeat::{self, Answer},
     sms::Consent,
@@ -62,6 +62,17 @@ const HOUR: i64 = 60 * 60 * 1_000;
 const MOST_COLLISIONS: usize = 8;
 
 impl Postgres {
+    pub(crate) async fn keys_used(&self, used: Vec<(KeyId, Timestamp)>) -> Result<(), Error> {
+        let ids: Vec<&str> = used.iter().map(|(id, _)| id.as_str()).collect();
+        let moments: Vec<i64> = used.iter().map(|(_, at)| at.as_millis()).collect();
+        let sql = "update api_key k set last_used_at = greatest(coalesce(k.last_used_at, 0), u.at) \
+                   from unnest($1::text[], $2::bigint[]) as u (id, at) where k.id = u.id";
+        written!(self, |client, _| {
+            client.execute(sql, &[&ids, &moments]).await?;
+            Ok(())
+        })
+    }
+
     /// Whether the webhook was where it was thought to be.
     pub(crate) async fn owe(
         &self,

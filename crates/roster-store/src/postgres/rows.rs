@@ -3,7 +3,7 @@
 use roster_directory::{
     KeyId, Message, MessageId, Organization, OrganizationId, Payor, PayorId, Role, Timestamp, User, Webhook, WebhookId,
     audit::{Action, Roles},
-    key::{Key, KeyHash},
+    key::{Access, Key, KeyHash},
     organization::TimeZone,
     outbox::{self, Attempt, Content, Kind, Outcome},
     repeat::Answered,
@@ -25,6 +25,10 @@ use crate::{
 /// Reads a stored text as the type it was checked as. What does not parse was not written by Roster.
 pub(super) fn parsed<T>(row: &Row, column: usize, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, Error> {
     parse(row.get(column)).ok_or_else(corrupt)
+}
+
+fn parsed_if_set<T>(row: &Row, column: usize, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, Error> {
+    row.get::<_, Option<&str>>(column).map(|text| parse(text).ok_or_else(corrupt)).transpose()
 }
 
 fn corrupt() -> Error {
@@ -63,7 +67,7 @@ pub(super) fn payor(row: &Row) -> Result<Payor, Error> {
     })
 }
 
-/// A key's `id, role, name, hash, created_at, expires_at, revoked_at`.
+/// A key's `key_columns!`.
 pub(super) fn key(row: &Row) -> Result<Key, Error> {
     Ok(Key {
         id: parsed(row, 0, KeyId::parse)?,
@@ -73,6 +77,10 @@ pub(super) fn key(row: &Row) -> Result<Key, Error> {
         created_at: timestamp(row, 4),
         expires_at: timestamp_if_set(row, 5),
         revoked_at: timestamp_if_set(row, 6),
+        access: Access::from_number(small(row, 7)?).ok_or_else(corrupt)?,
+        created_by: row.get(8),
+        replaces: parsed_if_set(row, 9, KeyId::parse)?,
+        last_used_at: timestamp_if_set(row, 10),
     })
 }
 

@@ -29,6 +29,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "0007_country.sql", sql: include_str!("../../migrations/postgres/0007_country.sql") },
     Migration { name: "0008_clock.sql", sql: include_str!("../../migrations/postgres/0008_clock.sql") },
     Migration { name: "0009_change.sql", sql: include_str!("../../migrations/postgres/0009_change.sql") },
+    Migration { name: "0010_keys.sql", sql: include_str!("../../migrations/postgres/0010_keys.sql") },
 ];
 
 /// Every statement of every migration, in order.

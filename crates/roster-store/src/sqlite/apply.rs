@@ -1,7 +1,7 @@
 //! What a change does to an organization's rows: first everything that may refuse it is asked, then all of it is written.
 
 use roster_directory::{
-    Change, OrganizationId, Timestamp, User, Write,
+    Change, OrganizationId, Role, Timestamp, User, Write,
     audit::Entry,
     organization::{Country, TimeZone},
     user::{Diff, EmailKey},
@@ -166,6 +166,27 @@ impl Counters {
                 }
                 Ok(None)
             }
+            Write::Key(key) => {
+                let sql = "select name, id from api_key k where organization = ?1 and revoked_at is null \
+                           and (expires_at is null or expires_at > ?2) and id is not ?3 \
+                           and not exists (select 1 from api_key where organization = ?1 and replaces = k.id)";
+                let mut live = connection.prepare_cached(sql)?;
+                let replaces = key.replaces.as_ref().map(|id| id.as_str());
+                let mut live = live.query(params![self.number, key.created_at.as_millis(), replaces])?;
+                while let Some(row) = live.next()? {
+                    if key.name.is_taken_by(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?) {
+                        return Ok(Some(Error::NameTaken));
+                    }
+                }
+                Ok(None)
+            }
+            Write::KeyRevoked { id, at, unless_last: true } => {
+                let sql = "select 1 from api_key where organization = ?1 and id <> ?2 and role in (?3, ?4) \
+                           and access = 0 and revoked_at is null and (expires_at is null or expires_at > ?5) limit 1";
+                let [admin, hipp_admin] = Role::MANAGERS.map(|role| role as u8);
+                let params = params![self.number, id.as_str(), admin, hipp_admin, at.as_millis()];
+                Ok((!connection.prepare_cached(sql)?.exists(params)?).then_some(Error::LastManager))
+            }
             Write::User(diff) => self.refusal_of_user(connection, emails, diff, places),
             _ => Ok(None),
         }
@@ -299,7 +320,8 @@ impl Counters {
             }
             Write::Key(key) => {
                 let sql = "insert into api_key (id, organization, role, name, hash, created_at, expires_at, \
-                           revoked_at) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+                           revoked_at, access, created_by, replaces) \
+                           values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
                 connection.prepare_cached(sql)?.execute(params![
                     key.id.as_str(),
                     self.number,
@@ -308,7 +330,10 @@ impl Counters {
                     key.hash.as_bytes(),
                     key.created_at.as_millis(),
                     key.expires_at.map(Timestamp::as_millis),
-                    key.revoked_at.map(Timestamp::as_millis)
+                    key.revoked_at.map(Timestamp::as_millis),
+                    key.access as u8,
+                    key.created_by,
+                    key.replaces.as_ref().map(|id| id.as_str())
                 ])?;
             }
             Write::KeyExpires(id, end) => {
@@ -316,10 +341,10 @@ impl Counters {
                            where organization = ?1 and id = ?2";
                 connection.prepare_cached(sql)?.execute(params![self.number, id.as_str(), end.as_millis()])?;
             }
-            Write::KeyRevoked(id, end) => {
+            Write::KeyRevoked { id, at, .. } => {
                 let sql = "update api_key set revoked_at = coalesce(revoked_at, ?3) \
                            where organization = ?1 and id = ?2";
-                connection.prepare_cached(sql)?.execute(params![self.number, id.as_str(), end.as_millis()])?;
+                connection.prepare_cached(sql)?.execute(params![self.number, id.as_str(), at.as_millis()])?;
             }
             Write::Webhook(_)
             | Write::WebhookState(..)

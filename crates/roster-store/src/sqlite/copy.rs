@@ -72,7 +72,7 @@ fn read_all(connection: &Connection, feed: &Feed) -> Result<Mark, Error> {
     for sql in [
         (
             Table::Key,
-            "select created_at, id, role, name, hash, expires_at, revoked_at \
+            "select created_at, id, role, name, hash, expires_at, revoked_at, access, created_by, replaces, last_used_at \
                       from api_key where organization = ?1 order by id",
         ),
         (Table::Payor, "select created_at, id, name from payor where organization = ?1 order by id"),
@@ -271,8 +271,8 @@ impl Arrival<'_> {
             Table::User => self.users(&batch.rows),
             Table::Audit => self.audit(&batch.rows),
             Table::Key => self.plain(
-                "insert into api_key (organization, created_at, id, role, name, hash, expires_at, revoked_at) \
-                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "insert into api_key (organization, created_at, id, role, name, hash, expires_at, revoked_at, access, \
+                 created_by, replaces, last_used_at) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
                 &batch.rows,
             ),
             Table::Payor => self

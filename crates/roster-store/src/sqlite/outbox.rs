@@ -1,7 +1,7 @@
 //! The outbox and the feed: what the writer does with them, and what is read of them.
 
 use roster_directory::{
-    Message, MessageId, OrganizationId, Timestamp, UserId, Webhook, WebhookId, Write,
+    KeyId, Message, MessageId, OrganizationId, Timestamp, UserId, Webhook, WebhookId, Write,
     outbox::{Attempt, Outcome},
     repeat::Answer,
     sms::Consent,
@@ -22,6 +22,19 @@ use crate::{
 pub(super) type Task = Box<dyn FnMut(&Connection) -> Result<(), Error> + Send>;
 
 impl Sqlite {
+    pub(crate) async fn keys_used(&self, used: Vec<(KeyId, Timestamp)>) -> Result<(), Error> {
+        self.writer
+            .run(move |connection| {
+                let sql = "update api_key set last_used_at = max(coalesce(last_used_at, 0), ?2) where id = ?1";
+                let mut statement = connection.prepare_cached(sql)?;
+                for (id, at) in &used {
+                    statement.execute(params![id.as_str(), at.as_millis()])?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
     pub(crate) fn events(&self, organization: OrganizationId, after: u64, limit: u32) -> Result<Vec<Event>, Error> {
         let Some(number) = self.number(organization)? else { return Err(Error::NoOrganization) };
         let Some(first) = place_after(number, after) else { return Ok(Vec::new()) };

@@ -3,7 +3,7 @@
 use roster_directory::{
     KeyId, Message, MessageId, Organization, OrganizationId, Payor, PayorId, Role, Timestamp, Webhook, WebhookId,
     audit::{Action, Roles},
-    key::{Key, KeyHash},
+    key::{Access, Key, KeyHash},
     organization::TimeZone,
     outbox::{self, Attempt, Content, Kind, Outcome},
     sms::{Consent, ConsentWording, Setting},
@@ -21,6 +21,15 @@ use crate::{
 pub(super) fn parsed<T>(row: &Row<'_>, column: usize, parse: impl FnOnce(&str) -> Option<T>) -> rusqlite::Result<T> {
     let text = row.get_ref(column)?.as_str()?;
     parse(text).ok_or_else(|| corrupt(column))
+}
+
+fn parsed_if_set<T>(
+    row: &Row<'_>,
+    column: usize,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> rusqlite::Result<Option<T>> {
+    let text = row.get_ref(column)?.as_str_or_null()?;
+    text.map(|text| parse(text).ok_or_else(|| corrupt(column))).transpose()
 }
 
 fn corrupt(column: usize) -> rusqlite::Error {
@@ -60,7 +69,7 @@ pub(super) fn payor(row: &Row<'_>) -> rusqlite::Result<Payor> {
     })
 }
 
-/// A key's `id, role, name, hash, created_at, expires_at, revoked_at`.
+/// A key's `key_columns!`.
 pub(super) fn key(row: &Row<'_>) -> rusqlite::Result<Key> {
     Ok(Key {
         id: parsed(row, 0, KeyId::parse)?,
@@ -70,6 +79,10 @@ pub(super) fn key(row: &Row<'_>) -> rusqlite::Result<Key> {
         created_at: timestamp(row, 4)?,
         expires_at: timestamp_if_set(row, 5)?,
         revoked_at: timestamp_if_set(row, 6)?,
+        access: Access::from_number(row.get(7)?).ok_or_else(|| corrupt(7))?,
+        created_by: row.get(8)?,
+        replaces: parsed_if_set(row, 9, KeyId::parse)?,
+        last_used_at: timestamp_if_set(row, 10)?,
     })
 }
 

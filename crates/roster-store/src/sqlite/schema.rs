@@ -30,6 +30,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "0011_country.sql", sql: include_str!("../../migrations/sqlite/0011_country.sql") },
     Migration { name: "0012_clock.sql", sql: include_str!("../../migrations/sqlite/0012_clock.sql") },
     Migration { name: "0013_change.sql", sql: include_str!("../../migrations/sqlite/0013_change.sql") },
+    Migration { name: "0014_keys.sql", sql: include_str!("../../migrations/sqlite/0014_keys.sql") },
 ];
 
 /// The writer's connection: makes the file if there is none, readable by its owner only.

@@ -9,7 +9,7 @@ use roster_directory::{
     user::{Demographics, Email, Line, PersonName},
 };
 
-use super::{App, Caller, Error};
+use super::{App, Caller, Error, NewKey};
 
 /// What was done about the example.
 pub enum Demo {
@@ -48,7 +48,7 @@ pub async fn prepare(app: &App) -> Result<Demo, Error> {
         app.create_user(&caller, family.patient(caregiver), None).await?;
         people += 2;
     }
-    let (_, token) = app.create_key(&caller, Role::Admin, known("demo"), None).await?;
+    let (_, token) = app.create_key(&caller, NewKey::lasting(Role::Admin, known("demo")), None).await?;
     Ok(Demo::Ready { caller, token, people, payors: payors.len() })
 }
 

@@ -1,17 +1,21 @@
 //! Keys: finding the caller of one, making, revoking and rotating them.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 use quick_cache::sync::Cache;
 use roster_directory::{
-    Change, KeyId, OrganizationId, Role, Timestamp, Write,
+    Actor, Change, Flaw, KeyId, OrganizationId, Role, Timestamp, Write,
     audit::{Action, RequestId, Target},
-    key::{Key, KeyName, KeyToken, PresentedKey},
+    issue::Code,
+    key::{Access, Key, KeyName, KeyToken, PresentedKey},
     repeat::Answer,
 };
-use roster_store::Epoch;
+use roster_store::{Epoch, KeyRecord};
 
-use super::{App, Caller, DAY, Error, Identity};
+use super::{Answering, App, Caller, DAY, Error, Identity};
 
 /// Keys that are kept in memory: a few hundred bytes each.
 const KNOWN: usize = 10_000;
@@ -21,6 +25,54 @@ pub(super) type Known = Cache<KeyId, (Epoch, Arc<Identity>)>;
 
 pub(super) fn none_known() -> Known {
     Cache::new(KNOWN)
+}
+
+/// Milliseconds for which a key that was used counts as used: with the time until that is written, a minute.
+const NOTED_FOR: i64 = 30_000;
+
+/// Which keys were used.
+#[derive(Default)]
+pub(super) struct Used {
+    /// And when, since that was written.
+    since_written: HashMap<KeyId, Timestamp>,
+    /// When it was said of a key that it ends soon.
+    end_said: HashMap<KeyId, Timestamp>,
+}
+
+/// A key to be made.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    /// What its holder may do.
+    pub role: Role,
+    /// What it is for.
+    pub name: KeyName,
+    /// What it may be used for.
+    pub access: Access,
+    /// How long it works.
+    pub ends: Ends,
+}
+
+impl NewKey {
+    /// One that works until it is revoked.
+    pub fn lasting(role: Role, name: KeyName) -> Self {
+        Self { role, name, access: Access::default(), ends: Ends::Never }
+    }
+}
+
+/// How long a key works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ends {
+    /// Until it is revoked.
+    Never,
+    /// For so many milliseconds.
+    After(i64),
+    /// Until this moment.
+    At(Timestamp),
+}
+
+impl Ends {
+    /// Where nothing else is said: after 365 days.
+    pub const USUAL: Ends = Ends::After(365 * DAY);
 }
 
 impl App {
@@ -35,60 +87,132 @@ impl App {
         let opens = |key: &Key| key.hash == presented.hash && key.is_live(latest);
         let opened = |identity: &Arc<Identity>| identity.key.as_ref().is_some_and(|record| opens(&record.key));
         if let Some((_, identity)) = known.filter(|(_, identity)| opened(identity)) {
+            self.note_use(&identity, latest);
             return Ok(Some(Caller { identity, request, epoch }));
         }
         // Also where the id is known and the secret is wrong, so that the time says nothing of which ids there are.
         let Some(record) = self.store.key(presented.id).await? else { return Ok(None) };
         let identity = Arc::new(Identity::of_key(record));
         self.known_keys.insert(presented.id, (epoch, identity.clone()));
-        Ok(opened(&identity).then_some(Caller { identity, request, epoch }))
+        if !opened(&identity) {
+            return Ok(None);
+        }
+        self.note_use(&identity, latest);
+        Ok(Some(Caller { identity, request, epoch }))
     }
 
-    /// Makes a key of `role`, which ends after `lifetime` milliseconds if one is given. The token is not kept.
+    /// Notes that a key was used, twice a minute at most: a request costs two loads for it. A key that ends soon is named
+    /// in the log, once a day.
+    fn note_use(&self, identity: &Identity, now: Timestamp) {
+        let noted = identity.noted_at.load(Relaxed);
+        if now.as_millis() < noted.saturating_add(NOTED_FOR) {
+            return;
+        }
+        identity.noted_at.store(now.as_millis(), Relaxed);
+        let Some(KeyRecord { key, .. }) = &identity.key else { return };
+        let mut used = self.used_keys.lock().expect("nobody panics holding it");
+        used.since_written.insert(key.id, now);
+        let Some(days) = key.days_left(now) else { return };
+        let said = used.end_said.insert(key.id, now);
+        match said.filter(|said| now < said.plus_millis(DAY)) {
+            Some(said) => drop(used.end_said.insert(key.id, said)),
+            None => tracing::warn!(key = %key.id, days, "the key {} ends within {} days: rotate it", key.id, days + 1),
+        }
+    }
+
+    /// Writes down when keys were used since the last time.
+    pub async fn write_uses(&self) -> Result<(), Error> {
+        let used = std::mem::take(&mut self.used_keys.lock().expect("nobody panics holding it").since_written);
+        if used.is_empty() {
+            return Ok(());
+        }
+        let written = self.store.keys_used(used.iter().map(|(id, at)| (*id, *at)).collect()).await;
+        if written.is_err() {
+            let mut again = self.used_keys.lock().expect("nobody panics holding it");
+            for (id, at) in used {
+                again.since_written.entry(id).or_insert(at);
+            }
+        }
+        Ok(written?)
+    }
+
+    /// All keys of the caller's organization, by id: live ones and others. As of a minute ago they say when they were used.
+    pub async fn keys(&self, caller: &Caller) -> Result<Vec<Key>, Error> {
+        caller.may_manage()?;
+        Ok(self.store.keys(caller.organization()).await?)
+    }
+
+    /// One key.
+    pub async fn key(&self, caller: &Caller, id: KeyId) -> Result<Key, Error> {
+        caller.may_manage()?;
+        self.key_of(caller.organization(), id).await
+    }
+
+    /// Makes a key. The token is not kept.
+    ///
+    /// A key may be made by whoever may create its role, so it is never stronger than the one that asks; the command line
+    /// may make any.
     pub async fn create_key(
         &self,
         caller: &Caller,
-        role: Role,
-        name: KeyName,
-        lifetime: Option<i64>,
+        new: NewKey,
+        answering: Option<Answering<'_, Key>>,
     ) -> Result<(Key, KeyToken), Error> {
-        // A key may be made by whoever may create its role; the command line may make any.
-        caller.may_create(role)?;
+        caller.may_make_key(new.role)?;
         let now = self.clock.now()?;
-        let ends = lifetime.map(|millis| self.end_of(now, millis)).transpose()?;
-        let (key, token) = self.new_key(role, name, now, ends);
-        let writes = vec![Write::Key(key.clone())];
-        self.commit(caller, Action::KeyCreated, Target::Key(key.id), "name,role,expiresAt", writes, now).await?;
+        let expires_at = match new.ends {
+            Ends::Never => None,
+            Ends::After(millis) => Some(self.end_of(now, millis)?),
+            Ends::At(end) if end > now.max(self.clock.latest()) => Some(end),
+            Ends::At(_) => {
+                return Err(Error::Invalid(vec![Flaw::new(Code::Custom, "Must be in the future").at(["expiresAt"])]));
+            }
+        };
+        let (key, token) = self.new_key(caller, &new, now, expires_at, None);
+        let writes = vec![Write::Key(Box::new(key.clone()))];
+        let entry = (Action::KeyCreated, Target::Key(key.id), "name,role,access,expiresAt");
+        let answer = answering.map(|answering| answering(&key));
+        self.commit_answered(caller, entry, writes, now, answer).await?;
         Ok((key, token))
     }
 
-    /// Revokes a key: the next request with it is refused. Revoking it again changes nothing.
+    /// Revokes a key: the next request with it is refused. Revoking it again changes nothing. Whoever has only keys cannot
+    /// revoke the last one that manages the organization; the command line can.
     pub async fn revoke_key(&self, caller: &Caller, id: KeyId) -> Result<(), Error> {
         let key = self.key_of(caller.organization(), id).await?;
-        caller.may_create(key.role)?;
+        caller.may_make_key(key.role)?;
         if key.revoked_at.is_some() {
             return Ok(());
         }
         let now = self.clock.now()?;
-        let writes = vec![Write::KeyRevoked(id, now)];
+        let unless_last = matches!(caller.identity.actor, Actor::Key(_)) && key.manages(now.max(self.clock.latest()));
+        let writes = vec![Write::KeyRevoked { id, at: now, unless_last }];
         self.commit(caller, Action::KeyRevoked, Target::Key(id), "revokedAt", writes, now).await
     }
 
-    /// Makes a key that takes over from `id`: same role and name, and what is left of its life counted anew. The old
-    /// one works for `grace` more milliseconds.
-    pub async fn rotate_key(&self, caller: &Caller, id: KeyId, grace: i64) -> Result<(Key, KeyToken), Error> {
+    /// Makes a key that takes over from `id`: same role, access and name, and what is left of its life counted anew. The
+    /// old one works for `grace` more milliseconds.
+    pub async fn rotate_key(
+        &self,
+        caller: &Caller,
+        id: KeyId,
+        grace: i64,
+        answering: Option<Answering<'_, Key>>,
+    ) -> Result<(Key, KeyToken), Error> {
         let old = self.key_of(caller.organization(), id).await?;
-        caller.may_create(old.role)?;
+        caller.may_make_key(old.role)?;
         let now = self.clock.now()?;
         if !old.is_live(self.clock.latest()) {
             return Err(Error::NotFound);
         }
         let lifetime = old.expires_at.map(|end| end.as_millis() - old.created_at.as_millis());
         let ends = lifetime.map(|millis| self.end_of(now, millis)).transpose()?;
-        let (key, token) = self.new_key(old.role, old.name, now, ends);
+        let new = NewKey { role: old.role, name: old.name, access: old.access, ends: Ends::Never };
+        let (key, token) = self.new_key(caller, &new, now, ends, Some(id));
         let old_ends = if grace == 0 { now } else { self.end_of(now, grace)? };
-        let writes = vec![Write::Key(key.clone()), Write::KeyExpires(id, old_ends)];
-        self.commit(caller, Action::KeyRotated, Target::Key(id), "expiresAt", writes, now).await?;
+        let writes = vec![Write::Key(Box::new(key.clone())), Write::KeyExpires(id, old_ends)];
+        let answer = answering.map(|answering| answering(&key));
+        self.commit_answered(caller, (Action::KeyRotated, Target::Key(id), "expiresAt"), writes, now, answer).await?;
         Ok((key, token))
     }
 
@@ -106,14 +230,27 @@ impl App {
 
     fn new_key(
         &self,
-        role: Role,
-        name: KeyName,
+        caller: &Caller,
+        new: &NewKey,
         created_at: Timestamp,
         expires_at: Option<Timestamp>,
+        replaces: Option<KeyId>,
     ) -> (Key, KeyToken) {
         let id = self.ids.key();
         let token = KeyToken::new(id, self.ids.key_secret());
-        let key = Key { id, role, name, hash: token.hash(), created_at, expires_at, revoked_at: None };
+        let key = Key {
+            id,
+            role: new.role,
+            name: new.name.clone(),
+            hash: token.hash(),
+            created_at,
+            expires_at,
+            revoked_at: None,
+            access: new.access,
+            created_by: Some(caller.identity.actor.as_str().into()),
+            replaces,
+            last_used_at: None,
+        };
         (key, token)
     }
 

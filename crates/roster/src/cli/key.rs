@@ -1,11 +1,14 @@
 //! `roster key`: the keys that open an organization.
 
 use clap::Subcommand;
-use roster_directory::{KeyId, OrganizationId, Role, key::KeyName};
+use roster_directory::{
+    KeyId, OrganizationId, Role,
+    key::{Access, KeyName},
+};
 
 use super::{checked, found, note, operator_of, or_dash, row, say};
 use crate::{
-    app::App,
+    app::{App, Ends, NewKey},
     config::{millis, some_millis},
 };
 
@@ -22,11 +25,14 @@ pub(super) enum KeyCommand {
         /// What it is for, at most 100 characters
         #[arg(long, value_parser = checked::<KeyName>)]
         name: KeyName,
+        /// What it may be used for, within what its role may do: WRITE, or READ
+        #[arg(long, default_value = "WRITE", value_parser = access)]
+        access: Access,
         /// How long it works: 90d, 12h, 30m; or never: until it is revoked
         #[arg(long, value_name = "TIME", default_value = "365d", value_parser = lifetime)]
         expires: Lifetime,
     },
-    /// List keys: id, role, state, when created, when it ends, name
+    /// List keys: id, role, state, when created, when it ends, access, when it was used last, name
     List {
         /// The organization they open
         #[arg(long)]
@@ -56,9 +62,10 @@ pub(super) enum KeyCommand {
 impl KeyCommand {
     pub(super) async fn run(self, app: &App) -> anyhow::Result<()> {
         match self {
-            KeyCommand::Create { org, role, name, expires } => {
+            KeyCommand::Create { org, role, name, access, expires } => {
                 let caller = operator_of(app, org).await?;
-                let (key, token) = app.create_key(&caller, role, name, expires.0).await?;
+                let ends = expires.0.map_or(Ends::Never, Ends::After);
+                let (key, token) = app.create_key(&caller, NewKey { role, name, access, ends }, None).await?;
                 note("The key is shown this once: keep it where secrets are kept.");
                 say(format_args!("created key {} {}", key.id, token.reveal()))?;
             }
@@ -72,7 +79,8 @@ impl KeyCommand {
                         (None, false) => "expired",
                     };
                     let end = or_dash(key.revoked_at.or(key.expires_at));
-                    row([&key.id, &key.role, &state, &key.created_at, &end, &key.name.as_str()])?;
+                    let (access, used) = (key.access.as_str(), or_dash(key.last_used_at));
+                    row([&key.id, &key.role, &state, &key.created_at, &end, &access, &used, &key.name.as_str()])?;
                 }
             }
             KeyCommand::Revoke { org, id } => {
@@ -82,7 +90,7 @@ impl KeyCommand {
             }
             KeyCommand::Rotate { org, id, grace } => {
                 let caller = operator_of(app, org).await?;
-                let rotated = app.rotate_key(&caller, id, grace).await;
+                let rotated = app.rotate_key(&caller, id, grace, None).await;
                 let (key, token) = found(rotated, || format!("the organization has no live key {id}"))?;
                 note("The key is shown this once: keep it where secrets are kept.");
                 say(format_args!("created key {} {}", key.id, token.reveal()))?;
@@ -101,6 +109,11 @@ fn lifetime(text: &str) -> Result<Lifetime, String> {
         return Ok(Lifetime(None));
     }
     some_millis(text).map(|millis| Lifetime(Some(millis))).map_err(|why| format!("{why}, or never"))
+}
+
+fn access(text: &str) -> Result<Access, String> {
+    let names = || Access::ALL.map(Access::as_str).join(", ");
+    Access::parse(&text.to_ascii_uppercase()).ok_or_else(|| format!("one of {}", names()))
 }
 
 pub(super) fn role(text: &str) -> Result<Role, String> {

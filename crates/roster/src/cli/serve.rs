@@ -100,6 +100,7 @@ impl Serve {
 
         tell_what_is_ahead(&app).await?;
         let keeping_time = tokio::spawn(keep_time(app.clone()));
+        let writing_uses = tokio::spawn(write_uses(app.clone()));
 
         // The first user with a phone need not wait for it.
         tokio::task::spawn_blocking(roster_directory::phone::load_plans);
@@ -160,6 +161,8 @@ impl Serve {
             let ended = tokio::join!(api, metrics_served, delivered).1;
             keeping_time.abort();
             keep_time_once(face.app()).await;
+            writing_uses.abort();
+            write_uses_once(face.app()).await;
             store.close().await;
             ended
         };
@@ -187,6 +190,23 @@ async fn keep_time(app: Arc<App>) {
 async fn keep_time_once(app: &App) {
     if let Err(error) = app.keep_time().await {
         tracing::warn!(error = %chain(&error), "cannot keep what time it was");
+    }
+}
+
+/// How often it is written down when keys were used: with the time for which a key counts as used, within a minute.
+const WRITE_USES: Duration = Duration::from_secs(20);
+
+async fn write_uses(app: Arc<App>) {
+    let mut times = tokio::time::interval(WRITE_USES);
+    loop {
+        times.tick().await;
+        write_uses_once(&app).await;
+    }
+}
+
+async fn write_uses_once(app: &App) {
+    if let Err(error) = app.write_uses().await {
+        tracing::warn!(error = %chain(&error), "cannot write down when keys were used");
     }
 }
 

@@ -4,12 +4,14 @@ mod body;
 pub(crate) mod error;
 mod etag;
 mod events;
+mod keys;
 mod me;
 mod openapi;
 mod organization;
 mod params;
 mod repeat;
 mod role;
+mod shape;
 pub(crate) mod users;
 pub(super) mod warning;
 mod webhooks;
@@ -58,6 +60,15 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
             get(route(Route::GetOrganization, organization::get_organization))
                 .patch(route(Route::UpdateOrganization, organization::update_organization)),
         )
+        .route(
+            "/keys",
+            post(route(Route::CreateKey, keys::create_key)).get(route(Route::ListKeys, keys::list_keys).taking(&PIECE)),
+        )
+        .route(
+            "/keys/{publicId}",
+            get(route(Route::GetKey, keys::get_key)).delete(route(Route::RevokeKey, keys::revoke_key)),
+        )
+        .route("/keys/{publicId}/rotate", post(route(Route::RotateKey, keys::rotate_key)))
         .route("/events", get(route(Route::ListEvents, events::list_events).taking(&PIECE)))
         .route(
             "/webhooks",

@@ -4,6 +4,7 @@ mod auth;
 mod clock;
 mod events;
 mod http;
+mod keys;
 mod me;
 mod openapi;
 mod organization;

@@ -3,6 +3,7 @@
 pub(crate) mod house;
 
 use insta::assert_snapshot;
+use roster::app::NewKey;
 use roster_directory::{Role, Timestamp};
 use roster_store::{Options, Store};
 use rusqlite::Connection;
@@ -272,7 +273,9 @@ fn users_created_after_a_copy_come_after_what_was_copied_sqlite() {
         let organization = app.store().organizations().await.expect("organizations").remove(0);
         let caller = app.operator_of(organization.id).await.expect("an operator");
         app.clock().set(future);
-        app.create_key(&caller, Role::Admin, "later".parse().expect("a name"), None).await.expect("a key");
+        app.create_key(&caller, NewKey::lasting(Role::Admin, "later".parse().expect("a name")), None)
+            .await
+            .expect("a key");
         organization.id
     });
     copy(&binary, binary.database_url(), "sqlite:to.db");

@@ -5,7 +5,7 @@ use std::{
     net::Ipv4Addr,
     sync::{
         Arc, LazyLock,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -14,7 +14,7 @@ use clap::Parser;
 use http_body_util::BodyExt;
 use hyper::{HeaderMap, Request, StatusCode, header::CONTENT_TYPE};
 use roster::{
-    app::{App, Caller, Clock, Ids},
+    app::{App, Caller, Clock, Ends, Ids, NewKey},
     config::{Deliveries, Server},
     http::Face,
     telemetry::Metrics,
@@ -39,6 +39,8 @@ pub(crate) struct Roster {
     metrics: Arc<Metrics>,
     location: Location,
     dir: TempDir,
+    /// Keys that were made with it.
+    keys: AtomicU64,
 }
 
 #[derive(Parser)]
@@ -92,7 +94,7 @@ impl Roster {
         let app = Arc::new(App::new(store, Clock::at(now), Ids::Counted(ids_after.into())));
         let metrics = Arc::new(Metrics::new());
         let face = Face::new(app, &server, &deliveries, metrics.clone()).expect("a face");
-        Self { face, metrics, location, dir }
+        Self { face, metrics, location, dir, keys: ids_after.into() }
     }
 
     /// Stops, and starts again on the same database at this moment. Its ids are others.
@@ -171,8 +173,18 @@ impl<'a> Organization<'a> {
 
     /// Somebody with a new key that ends after so many milliseconds.
     pub(crate) async fn key_for(&self, role: Role, lifetime: Option<i64>) -> Client<'a> {
-        let name = "test".parse().expect("a name");
-        let (key, token) = self.roster.app().create_key(&self.operator, role, name, lifetime).await.expect("a key");
+        // No two live ones have one name.
+        let name = match self.roster.keys.fetch_add(1, Ordering::Relaxed) {
+            0 => "test".parse().expect("a name"),
+            nth => format!("test {nth}").parse().expect("a name"),
+        };
+        let ends = lifetime.map_or(Ends::Never, Ends::After);
+        self.key_like(NewKey { ends, ..NewKey::lasting(role, name) }).await
+    }
+
+    /// Somebody with this new key.
+    pub(crate) async fn key_like(&self, new: NewKey) -> Client<'a> {
+        let (key, token) = self.roster.app().create_key(&self.operator, new, None).await.expect("a key");
         Client {
             roster: self.roster,
             authorization: Some(format!("Bearer {}", token.reveal())),

@@ -1,7 +1,7 @@
 //! Changes that are not one deed to one user: rare, and each a transaction of a few statements.
 
 use roster_directory::{
-    Change, Timestamp, Write,
+    Change, Role, Timestamp, Write,
     organization::{Country, TimeZone},
 };
 
@@ -10,7 +10,7 @@ use super::{
         answers,
         attempts::Attempts,
         clock,
-        connection::{Ask, Connection, Param},
+        connection::{Ask, Connection, Param, Transaction},
         lending::Trouble,
         outbox, place,
     },
@@ -27,6 +27,10 @@ pub(super) async fn is_written(
 ) -> Result<bool, tokio_postgres::Error> {
     let sql = "select 1 from audit where organization = $1 and place = $2 and lane = $3";
     Ok(client.query_opt(sql, &[&change.organization.as_str(), &place, &lane]).await?.is_some())
+}
+
+async fn lock_organization(transaction: &Transaction<'_>, organization: &str) -> Result<(), tokio_postgres::Error> {
+    transaction.execute("select 1 from organization where id = $1 for update", &[&organization]).await.map(drop)
 }
 
 pub(super) async fn write(
@@ -67,7 +71,7 @@ pub(super) async fn write(
                 let at = payor.created_at.as_millis();
                 transaction.execute(sql, &[&organization, &payor.id.as_str(), &payor.name.as_str(), &at]).await?;
                 // Of two that add a name at once, the second looks after the first has committed.
-                transaction.execute("select 1 from organization where id = $1 for update", &[&organization]).await?;
+                lock_organization(&transaction, organization).await?;
                 let sql = "select name from payor where organization = $1 and id <> $2";
                 let names = transaction.query(sql, &[&organization, &payor.id.as_str()]).await?;
                 if names.iter().any(|row| payor.name.is_taken_by(row.get(0))) {
@@ -75,26 +79,59 @@ pub(super) async fn write(
                 }
             }
             Write::Key(key) => {
-                let sql = "insert into api_key (id, organization, role, name, hash, created_at, expires_at, revoked_at) \
-                           values ($1, $2, $3, $4, $5, $6, $7, $8)";
+                // Of two that add a name at once, the second looks after the first has committed.
+                lock_organization(&transaction, organization).await?;
+                let sql = "select name from api_key k where organization = $1 and revoked_at is null \
+                           and (expires_at is null or expires_at > $2) and id is distinct from $3 \
+                           and not exists (select 1 from api_key r where r.organization = $1 and r.replaces = k.id)";
+                let (created, replaces) = (key.created_at.as_millis(), key.replaces.as_ref().map(|id| id.as_str()));
+                let live = transaction.query(sql, &[&organization, &created, &replaces]).await?;
+                if live.iter().any(|row| key.name.is_taken_by(row.get(0))) {
+                    return Err(Trouble::Refused(Error::NameTaken));
+                }
+                let sql = "insert into api_key (id, organization, role, name, hash, created_at, expires_at, revoked_at, \
+                           access, created_by, replaces) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
                 let (role, hash) = (key.role as i16, key.hash.as_bytes().as_slice());
                 let at = key.created_at.as_millis();
                 let expires_at = key.expires_at.map(Timestamp::as_millis);
                 let revoked_at = key.revoked_at.map(Timestamp::as_millis);
                 let (id, name) = (key.id.as_str(), key.name.as_str());
-                transaction
-                    .execute(sql, &[&id, &organization, &role, &name, &hash, &at, &expires_at, &revoked_at])
-                    .await?;
+                let (access, created_by) = (key.access as i16, key.created_by.as_deref());
+                let params: [&dyn Param; 11] = [
+                    &id,
+                    &organization,
+                    &role,
+                    &name,
+                    &hash,
+                    &at,
+                    &expires_at,
+                    &revoked_at,
+                    &access,
+                    &created_by,
+                    &replaces,
+                ];
+                transaction.execute(sql, &params).await?;
             }
             Write::KeyExpires(id, end) => {
                 let sql = "update api_key set expires_at = least(coalesce(expires_at, $3), $3) \
                            where organization = $1 and id = $2";
                 alters |= transaction.execute(sql, &[&organization, &id.as_str(), &end.as_millis()]).await? > 0;
             }
-            Write::KeyRevoked(id, end) => {
+            Write::KeyRevoked { id, at, unless_last } => {
+                if *unless_last {
+                    // Of two that revoke the last two at once, the second looks after the first has committed.
+                    lock_organization(&transaction, organization).await?;
+                    let sql = "select 1 from api_key where organization = $1 and id <> $2 and role in ($3, $4) \
+                               and access = 0 and revoked_at is null and (expires_at is null or expires_at > $5) limit 1";
+                    let [admin, hipp_admin] = Role::MANAGERS.map(|role| role as i16);
+                    let params: [&dyn Param; 5] = [&organization, &id.as_str(), &admin, &hipp_admin, &at.as_millis()];
+                    if transaction.query_opt(sql, &params).await?.is_none() {
+                        return Err(Trouble::Refused(Error::LastManager));
+                    }
+                }
                 let sql = "update api_key set revoked_at = coalesce(revoked_at, $3) \
                            where organization = $1 and id = $2";
-                alters |= transaction.execute(sql, &[&organization, &id.as_str(), &end.as_millis()]).await? > 0;
+                alters |= transaction.execute(sql, &[&organization, &id.as_str(), &at.as_millis()]).await? > 0;
             }
             Write::Webhook(_)
             | Write::WebhookState(..)

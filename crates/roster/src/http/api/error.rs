@@ -92,6 +92,10 @@ fn of_app(error: Error) -> Response {
         Error::NameTaken => invalid(&[Issue::name_taken()]),
         Error::ExternalIdTaken => invalid(&[Issue::external_id_taken()]),
         Error::AnotherVersion => plain_json(StatusCode::PRECONDITION_FAILED, br#"{"error":"Precondition failed"}"#),
+        Error::LastManager => plain_json(
+            StatusCode::CONFLICT,
+            br#"{"error":"It is the last key that manages the organization: make another one first"}"#,
+        ),
         Error::StillActive => plain_json(StatusCode::CONFLICT, br#"{"error":"Deactivate the user first"}"#),
         Error::AnotherRequest => {
             plain_json(StatusCode::UNPROCESSABLE_ENTITY, br#"{"error":"Idempotency-Key was used for another request"}"#)
@@ -148,7 +152,8 @@ fn address(unsettled: Unsettled) -> Option<String> {
         Unsettled::Target(Target::Webhook(id)) => Some(format!("/api/v1/webhooks/{id}")),
         Unsettled::Delivery(webhook, id) => Some(format!("/api/v1/webhooks/{webhook}/deliveries/{id}")),
         Unsettled::Target(Target::Organization(_)) => Some("/api/v1/organization".to_owned()),
-        Unsettled::Target(Target::Payor(_) | Target::Key(_) | Target::Message(_)) => None,
+        Unsettled::Target(Target::Key(id)) => Some(format!("/api/v1/keys/{id}")),
+        Unsettled::Target(Target::Payor(_) | Target::Message(_)) => None,
     }
 }
 

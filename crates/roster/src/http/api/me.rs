@@ -1,15 +1,17 @@
 //! `/api/v1/me`: who a key is, and what it may do.
 
+use axum::extract::State;
 use roster_directory::RoleSet;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{error::ApiResult, json, role::UserRole};
+use super::{super::AppState, error::ApiResult, json, keys::shape::KeyAccess, role::UserRole, warning};
 use crate::app::Caller;
 
 /// Who the key is, and what it may do
 ///
-/// `mayCreate` and `mayRead` are the rows of the role table for the key's role. The key itself is never shown.
+/// `mayCreate` and `mayRead` are the rows of the role table for the key's role; a key of access `READ` may create nobody.
+/// The key itself is never shown. In its last 14 days `Roster-Warning` says `key-ends-soon` and the whole days left.
 #[utoipa::path(
     get,
     path = "/v1/me",
@@ -18,15 +20,16 @@ use crate::app::Caller;
     security(("BearerAuth" = [])),
     responses((status = 200, description = "OK", body = Me))
 )]
-pub(crate) async fn get_me(caller: Caller) -> ApiResult {
+pub(crate) async fn get_me(State(shared): AppState, caller: Caller) -> ApiResult {
     let identity = &caller.identity;
     let key = identity.key.as_ref().map(|record| &record.key);
     let roles = |roles: RoleSet| roles.iter().map(UserRole).collect();
-    Ok(json(&Me {
+    let mut response = json(&Me {
         key: key.map(|key| MeKey {
             public_id: key.id.as_str(),
             name: key.name.as_str(),
             role: UserRole(key.role),
+            access: KeyAccess(key.access),
             created_at: key.created_at.to_string(),
             expires_at: key.expires_at.map(|at| at.to_string()),
         }),
@@ -36,7 +39,11 @@ pub(crate) async fn get_me(caller: Caller) -> ApiResult {
         },
         may_create: roles(identity.may_create),
         may_read: roles(identity.may_read),
-    }))
+    });
+    if let Some(days) = key.and_then(|key| key.days_left(shared.app.clock().latest())) {
+        warning::add(response.headers_mut(), &format!("key-ends-soon;days={days}"));
+    }
+    Ok(response)
 }
 
 /// Who the key is, and what it may do.
@@ -63,6 +70,7 @@ pub(crate) struct MeKey<'a> {
     /// What the key is for
     name: &'a str,
     role: UserRole,
+    access: KeyAccess,
     #[schema(format = DateTime)]
     created_at: String,
     /// The first moment at which the key no longer works; null: never

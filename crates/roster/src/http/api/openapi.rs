@@ -12,7 +12,9 @@ use utoipa::{
     },
 };
 
-use super::{events, me, organization, role::UserRole, users, users::shape::View, webhooks, webhooks::deliveries};
+use super::{
+    events, keys, me, organization, role::UserRole, users, users::shape::View, webhooks, webhooks::deliveries,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -27,6 +29,11 @@ use super::{events, me, organization, role::UserRole, users, users::shape::View,
         me::get_me,
         organization::get_organization,
         organization::update_organization,
+        keys::create_key,
+        keys::list_keys,
+        keys::get_key,
+        keys::revoke_key,
+        keys::rotate_key,
         events::list_events,
         webhooks::create_webhook,
         webhooks::list_webhooks,
@@ -45,6 +52,7 @@ use super::{events, me, organization, role::UserRole, users, users::shape::View,
         (name = "users", description = "The people of your organization"),
         (name = "me", description = "The key that is used"),
         (name = "organization", description = "The organization that the key opens"),
+        (name = "keys", description = "The keys that open your organization; for keys of role ADMIN and HIPP_ADMIN"),
         (name = "events", description = "What happened in your organization"),
         (name = "webhooks", description = "The addresses that are told of it; for keys of role ADMIN and HIPP_ADMIN")
     )
@@ -132,12 +140,12 @@ fn answers_with(path: &str, method: &HttpMethod, status: &str) -> bool {
 
 /// Whether what is sent may be left out.
 fn may_have_no_body(path: &str) -> bool {
-    path.ends_with("/deactivate") || path.ends_with("/restore")
+    path.ends_with("/deactivate") || path.ends_with("/restore") || path == "/v1/keys/{publicId}/rotate"
 }
 
 /// Whether a list is read piece by piece.
 fn goes_on(path: &str) -> bool {
-    ["/v1/users", "/v1/events", "/v1/webhooks"].contains(&path)
+    ["/v1/users", "/v1/keys", "/v1/events", "/v1/webhooks"].contains(&path)
 }
 
 fn info() -> Info {

@@ -3,7 +3,7 @@
 pub(super) mod deliveries;
 pub(super) mod shape;
 
-use axum::extract::{Path, RawQuery, State, rejection::PathRejection};
+use axum::extract::{Path, RawQuery, State};
 use roster_directory::{
     Flaw, Issue, Webhook, WebhookId,
     audit::Action,
@@ -19,11 +19,12 @@ use super::{
     json, json_bytes, json_text,
     params::{PIECE, Piece, given, link_next, options},
     repeat::{answer_said, asked, once},
+    shape::{Done, OneId},
 };
 use crate::app::{Answering, Error, NewWebhook};
 use shape::{
-    CreateWebhookRequest, Done, WebhookBody, WebhookChanged, WebhookList, WebhookParams, WebhookPath,
-    WebhookSecretShown, WebhookWithSecret,
+    CreateWebhookRequest, WebhookBody, WebhookChanged, WebhookList, WebhookParams, WebhookPath, WebhookSecretShown,
+    WebhookWithSecret,
 };
 
 /// Create a webhook
@@ -248,9 +249,6 @@ pub(crate) async fn rotate_webhook(
     };
     body.unknown.fields_in(once(&shared, &caller, repeat, act).await)
 }
-
-/// A path with one id in it.
-pub(super) type OneId = Result<Path<String>, PathRejection>;
 
 fn webhook_id(path: OneId) -> Result<WebhookId, Vec<Issue>> {
     let id = path.ok().and_then(|Path(id)| WebhookId::parse(&id));

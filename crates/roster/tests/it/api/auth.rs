@@ -142,7 +142,7 @@ async fn a_rotated_key_works_for_its_grace_and_its_heir_works_on() {
     let roster = Roster::new();
     let org = roster.organization("Example Organization").await;
     let old = org.key(Role::Admin).await;
-    let (_, token) = roster.app().rotate_key(&org.operator, old.key_id(), 1_000).await.expect("a key");
+    let (_, token) = roster.app().rotate_key(&org.operator, old.key_id(), 1_000, None).await.expect("a key");
     let heir = old.authorized_by(&format!("Bearer {}", token.reveal()));
     assert_eq!(old.get("/api/v1/users").await.status, StatusCode::OK);
     roster.set_clock(NOW + 1_000);

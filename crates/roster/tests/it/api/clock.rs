@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use hyper::StatusCode;
-use roster::app::Error;
+use roster::app::{Ends, Error, NewKey};
 use roster_directory::{Role, Timestamp};
 use roster_store::Repaired;
 use serde_json::{Value, json};
@@ -167,15 +167,18 @@ async fn what_was_recorded_in_the_future_is_named_and_brought_back() {
         roster.set_clock(FAR + 5);
     }
     let operator = roster.app().operator_of(id).await.expect("an organization");
-    let name = || "made then".parse().expect("a name");
-    let (_, then) = roster.app().create_key(&operator, Role::Admin, name(), Some(HOUR)).await.expect("a key");
+    let new = || {
+        let name = "made then".parse().expect("a name");
+        NewKey { ends: Ends::After(HOUR), ..NewKey::lasting(Role::Admin, name) }
+    };
+    let (_, then) = roster.app().create_key(&operator, new(), None).await.expect("a key");
 
     let roster = roster.restarted_at(NOW + HOUR).await;
     let ahead = roster.app().ahead().await.expect("a database");
     assert_eq!(ahead.iter().map(|ahead| ahead.organization).collect::<Vec<_>>(), [id]);
     assert!(ahead[0].latest.to_string().starts_with("2100-"));
     let operator = roster.app().operator_of(id).await.expect("an organization");
-    let refused = roster.app().create_key(&operator, Role::Admin, name(), Some(HOUR)).await;
+    let refused = roster.app().create_key(&operator, new(), None).await;
     assert!(refused.is_err(), "it would be over, or last for ever");
 
     let (_, repaired) = brought_back(&roster).await;

@@ -16,6 +16,7 @@ async fn me_says_who_the_key_is_and_what_it_may_do() {
     200
     {
       "key": {
+        "access": "WRITE",
         "createdAt": "2025-01-15T10:30:00.000Z",
         "expiresAt": "2025-01-15T10:31:30.000Z",
         "name": "test",

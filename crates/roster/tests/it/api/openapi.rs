@@ -66,6 +66,7 @@ impl Operation {
 /// What an organization has: one of each that has a path of its own.
 struct Things {
     user: String,
+    key: String,
     webhook: String,
     delivery: String,
 }
@@ -78,12 +79,16 @@ impl Things {
         let webhook = admin.webhook("https://sunrise.example/hook").await;
         let test = admin.act(&format!("/api/v1/webhooks/{webhook}/test")).await;
         let delivery = test.body["delivery"]["publicId"].as_str().expect("an id").to_owned();
-        Things { user, webhook, delivery }
+        Things { user, key: admin.key_id().to_string(), webhook, delivery }
     }
 
     /// A documented path, with these things in it.
     fn in_path(&self, path: &str) -> String {
-        let public_id = if path.starts_with("/api/v1/webhooks/") { &self.webhook } else { &self.user };
+        let public_id = match path {
+            _ if path.starts_with("/api/v1/webhooks/") => &self.webhook,
+            _ if path.starts_with("/api/v1/keys/") => &self.key,
+            _ => &self.user,
+        };
         let concrete = path.replace("{publicId}", public_id).replace("{deliveryId}", &self.delivery);
         assert!(!concrete.contains('{'), "{path}: say here what stands for its parameter");
         concrete
@@ -122,7 +127,8 @@ async fn no_documented_route_shows_or_changes_what_is_the_neighbors() {
     let (ours, theirs) = (roster.organization("Sunrise").await, roster.organization("Moonlight").await);
     let admin = ours.key(Role::Admin).await;
     let things = Things::of(&admin).await;
-    let own = ["/api/v1/organization", "/api/v1/users", "/api/v1/webhooks", "/api/v1/events?pageSize=100"];
+    let own =
+        ["/api/v1/organization", "/api/v1/keys", "/api/v1/users", "/api/v1/webhooks", "/api/v1/events?pageSize=100"];
     let mut before = Vec::new();
     for path in own {
         before.push(admin.get(path).await.body);
@@ -139,7 +145,7 @@ async fn no_documented_route_shows_or_changes_what_is_the_neighbors() {
             assert_eq!(answer.status, StatusCode::OK, "{name}");
         }
         let shown = format!("{:?} {}", answer.headers, answer.body);
-        let Things { user, webhook, delivery } = &things;
+        let Things { user, webhook, delivery, .. } = &things;
         for secret in ["Sunrise", "Ada", "Lovelace", "sunrise.example", user, webhook, delivery, &ids[0], &ids[1]] {
             assert!(!shown.contains(secret), "{name} shows {secret}: {shown}");
         }
@@ -212,11 +218,12 @@ fn what_may_be_left_out_of_a_request_may_not_be_null() {
     let document = document();
     let schemas = document["components"]["schemas"].as_object().expect("schemas");
     let requests: Vec<_> = schemas.iter().filter(|(name, _)| name.ends_with("Request")).collect();
-    assert_eq!(requests.len(), 7);
+    assert_eq!(requests.len(), 9);
     for (request, schema) in requests {
         for (name, field) in schema["properties"].as_object().expect("fields") {
-            let clears = request == "UpdateUserRequest"
-                && !["firstName", "lastName", "role", "shouldSendSMS"].contains(&name.as_str());
+            let clears = (request == "UpdateUserRequest"
+                && !["firstName", "lastName", "role", "shouldSendSMS"].contains(&name.as_str()))
+                || (request == "CreateKeyRequest" && name == "expiresAt");
             let has_null = |field: &Value, one: &Value| field.as_array().is_some_and(|all| all.contains(one));
             let is_nullable =
                 has_null(&field["type"], &json!("null")) || has_null(&field["oneOf"], &json!({ "type": "null" }));
@@ -224,14 +231,14 @@ fn what_may_be_left_out_of_a_request_may_not_be_null() {
         }
     }
     let mut parameters = 0;
-    for path in ["/v1/users", "/v1/events", "/v1/webhooks", "/v1/webhooks/{publicId}/deliveries"] {
+    for path in ["/v1/users", "/v1/keys", "/v1/events", "/v1/webhooks", "/v1/webhooks/{publicId}/deliveries"] {
         for parameter in document["paths"][path]["get"]["parameters"].as_array().expect("parameters") {
             let schema = &parameter["schema"];
             assert!(schema["type"].is_string() || schema["$ref"].is_string(), "{parameter}");
             parameters += 1;
         }
     }
-    assert_eq!(parameters, 17);
+    assert_eq!(parameters, 19);
 }
 
 /// What the document may not be: stricter than the server.

@@ -21,7 +21,7 @@ mod search;
 mod whole;
 
 /// What an answer says is wrong, a line each: `code path: message`. Asserts that it is the documented 400.
-fn issues(answer: &Answer) -> String {
+pub(super) fn issues(answer: &Answer) -> String {
     assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{answer}");
     assert_eq!(keys(&answer.body), ["details", "error"], "{answer}");
     assert_eq!(answer.body["error"], "Validation error");
@@ -67,7 +67,7 @@ async fn deactivated(client: &Client<'_>, id: &str) -> Answer {
 }
 
 /// What is remembered of the client's organization, the newest first.
-async fn audit(roster: &Roster, client: &Client<'_>) -> Vec<Remembered> {
+pub(super) async fn audit(roster: &Roster, client: &Client<'_>) -> Vec<Remembered> {
     roster.app().store().audit(client.organization_id(), 10_000).await.expect("a read")
 }
 

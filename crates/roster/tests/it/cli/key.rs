@@ -124,7 +124,7 @@ fn states(binary: &Binary, org: &str) -> Vec<(String, String, String)> {
     let listed = binary.print(["key", "list", "--org", org]);
     let row = |line: &str| {
         let columns: Vec<_> = line.split('\t').collect();
-        let [id, role, state, _, _, name] = columns[..] else { panic!("{line}") };
+        let [id, role, state, _, _, "WRITE", "-", name] = columns[..] else { panic!("{line}") };
         assert!(id.starts_with("key_"), "{line}");
         (name.to_owned(), role.to_owned(), state.to_owned())
     };

@@ -2,12 +2,19 @@
 
 mod owed;
 
-use std::{fmt::Write as _, sync::Arc};
+use std::{
+    fmt::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+};
 
-use roster::app::{App, Caller, Clock, Ids, demo};
+use roster::app::{App, Caller, Clock, Ends, Ids, NewKey, demo};
 use roster_directory::{
     NewUser, Role, UserId,
     credential::{Day, RecertificationDate},
+    key::Access,
     organization::Alteration,
     user::{Demographics, Line},
 };
@@ -58,9 +65,12 @@ pub(crate) fn fill(url: &str, users: [usize; 2]) -> Keys {
                 ..Alteration::default()
             };
             app.alter_organization(&caller, place).await.expect("altered");
-            let key = async |role, lifetime| {
-                let name = "k".parse().expect("a name");
-                app.create_key(&caller, role, name, lifetime).await.expect("a key")
+            let named = AtomicU32::new(0);
+            let key = async |role, lifetime: Option<i64>| {
+                let name = format!("k {}", named.fetch_add(1, Relaxed)).parse().expect("a name");
+                let ends = lifetime.map_or(Ends::Never, Ends::After);
+                let access = if role == Role::Clinician { Access::Read } else { Access::Write };
+                app.create_key(&caller, NewKey { role, name, access, ends }, None).await.expect("a key")
             };
             keys.admins.push(key(Role::Admin, None).await.1.reveal().to_string());
             if nth == 0 {
@@ -70,7 +80,7 @@ pub(crate) fn fill(url: &str, users: [usize; 2]) -> Keys {
                 app.revoke_key(&caller, revoked.id).await.expect("revoked");
                 let (rotated, token) = key(Role::Admin, None).await;
                 keys.others.push(token.reveal().to_string());
-                app.rotate_key(&caller, rotated.id, 100 * 365 * 86_400_000).await.expect("rotated");
+                app.rotate_key(&caller, rotated.id, 100 * 365 * 86_400_000, None).await.expect("rotated");
                 key(Role::Patient, Some(60_000)).await;
             }
             let caller = Arc::new(caller);

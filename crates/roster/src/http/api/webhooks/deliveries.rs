@@ -13,8 +13,8 @@ use super::{
         json, json_bytes, json_text,
         params::{CURSOR, PAGE_SIZE, Piece, given, link_next, options, take},
         repeat::{answer_said, asked, once},
+        shape::OneId,
     },
-    OneId,
     shape::{
         DeliveryBody, DeliveryDetails, DeliveryList, DeliveryOwed, DeliveryParams, DeliveryRef, ReplayRequest,
         WebhookPath,

@@ -115,13 +115,6 @@ pub(crate) struct WebhookChanged<'a> {
     pub(crate) webhook: WebhookBody<'a>,
 }
 
-/// That something was done.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Done {
-    #[schema(examples("Webhook deleted successfully"))]
-    pub(crate) message: &'static str,
-}
-
 /// How a list of webhooks is asked for.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]

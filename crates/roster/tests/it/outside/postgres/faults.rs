@@ -4,13 +4,15 @@ mod outbox;
 
 use std::{
     collections::BTreeMap,
+    fmt::Debug,
+    str::FromStr,
     sync::atomic::{AtomicU32, Ordering},
     time::Instant,
 };
 
 use hyper::StatusCode;
-use roster::app::Error;
-use roster_directory::{KeyId, Role, payor::PayorName};
+use roster::app::{Error, NewKey};
+use roster_directory::{KeyId, Role};
 use serde_json::json;
 
 use super::{
@@ -142,9 +144,11 @@ impl Deed {
     async fn does(self, roster: &Roster, org: &Organization<'_>, key: KeyId) -> Result<(), Error> {
         let app = roster.app();
         match self {
-            Deed::CreateKey => app.create_key(&org.operator, Role::Admin, name(), None).await.map(drop),
+            Deed::CreateKey => {
+                app.create_key(&org.operator, NewKey::lasting(Role::Admin, another_name()), None).await.map(drop)
+            }
             Deed::RevokeKey => app.revoke_key(&org.operator, key).await,
-            Deed::RotateKey => app.rotate_key(&org.operator, key, 0).await.map(drop),
+            Deed::RotateKey => app.rotate_key(&org.operator, key, 0, None).await.map(drop),
             Deed::CreatePayor => app.create_payor(&org.operator, another_name()).await.map(drop),
             Deed::CreateOrganization => app.create_organization(name()).await.map(drop),
         }
@@ -155,10 +159,10 @@ fn name<T: std::str::FromStr<Err: std::fmt::Debug>>() -> T {
     "Example".parse().expect("a name")
 }
 
-/// One that no payor has yet.
-fn another_name() -> PayorName {
+/// One that nothing has yet.
+fn another_name<T: FromStr<Err: Debug>>() -> T {
     static NAMED: AtomicU32 = AtomicU32::new(0);
-    format!("Payor {}", NAMED.fetch_add(1, Ordering::Relaxed)).parse().expect("a name")
+    format!("Name {}", NAMED.fetch_add(1, Ordering::Relaxed)).parse().expect("a name")
 }
 
 /// How many there are of all that is not a user, and what was done to them.
