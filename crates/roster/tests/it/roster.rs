@@ -5,7 +5,7 @@ use std::{
     net::Ipv4Addr,
     sync::{
         Arc, LazyLock,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicU32, Ordering},
     },
 };
 
@@ -39,8 +39,6 @@ pub(crate) struct Roster {
     metrics: Arc<Metrics>,
     location: Location,
     dir: TempDir,
-    /// Keys that were made with it.
-    keys: AtomicU64,
 }
 
 #[derive(Parser)]
@@ -94,7 +92,7 @@ impl Roster {
         let app = Arc::new(App::new(store, Clock::at(now), Ids::Counted(ids_after.into())));
         let metrics = Arc::new(Metrics::new());
         let face = Face::new(app, &server, &deliveries, metrics.clone()).expect("a face");
-        Self { face, metrics, location, dir, keys: ids_after.into() }
+        Self { face, metrics, location, dir }
     }
 
     /// Stops, and starts again on the same database at this moment. Its ids are others.
@@ -128,7 +126,7 @@ impl Roster {
     pub(crate) async fn organization(&self, name: &str) -> Organization<'_> {
         let name = name.parse().expect("a name");
         let operator = self.app().create_organization(name).await.expect("an organization");
-        Organization { roster: self, operator }
+        Organization { roster: self, operator, keys: AtomicU32::new(0) }
     }
 
     /// Somebody with an ADMIN key of an organization called "Example Organization".
@@ -159,6 +157,8 @@ impl Roster {
 pub(crate) struct Organization<'a> {
     roster: &'a Roster,
     pub(crate) operator: Caller,
+    /// Keys that were made for it.
+    keys: AtomicU32,
 }
 
 impl<'a> Organization<'a> {
@@ -174,7 +174,7 @@ impl<'a> Organization<'a> {
     /// Somebody with a new key that ends after so many milliseconds.
     pub(crate) async fn key_for(&self, role: Role, lifetime: Option<i64>) -> Client<'a> {
         // No two live ones have one name.
-        let name = match self.roster.keys.fetch_add(1, Ordering::Relaxed) {
+        let name = match self.keys.fetch_add(1, Ordering::Relaxed) {
             0 => "test".parse().expect("a name"),
             nth => format!("test {nth}").parse().expect("a name"),
         };

@@ -20,8 +20,8 @@ fn a_database_newer_than_the_binary_is_refused() {
     binary.organization_with_admin();
     let insert = "insert into schema_migration values (99, '0099_tomorrow.sql', x'00')";
     Connection::open(binary.database()).expect("the file").execute(insert, []).expect("a row");
-    assert_snapshot!(refused(&binary), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 14, and this Roster (0.1.0) knows schemas up to 13: start the newer Roster it was last used with");
-    assert_snapshot!(binary.complaint(["org", "list"]), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 14, and this Roster (0.1.0) knows schemas up to 13: start the newer Roster it was last used with");
+    assert_snapshot!(refused(&binary), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 15, and this Roster (0.1.0) knows schemas up to 14: start the newer Roster it was last used with");
+    assert_snapshot!(binary.complaint(["org", "list"]), @"1: roster: cannot use the database sqlite:DIR/roster.db: the database has schema 15, and this Roster (0.1.0) knows schemas up to 14: start the newer Roster it was last used with");
 }
 
 #[test]
