@@ -48,11 +48,12 @@ pub enum Action {
     SmsSettingChanged,
     MessageRetried,
     MessageDropped,
+    AuditRead,
 }
 
 impl Action {
-    /// All of them.
-    pub const ALL: [Action; 20] = [
+    /// Those that the feed and webhooks tell of: all but reading the trail, which would tell of itself for ever.
+    pub const TOLD: [Action; 20] = [
         Action::OrganizationCreated,
         Action::OrganizationUpdated,
         Action::PayorCreated,
@@ -74,6 +75,17 @@ impl Action {
         Action::MessageRetried,
         Action::MessageDropped,
     ];
+
+    /// All of them.
+    pub const ALL: [Action; 21] = {
+        let mut all = [Action::AuditRead; 21];
+        let mut nth = 0;
+        while nth < Self::TOLD.len() {
+            all[nth] = Self::TOLD[nth];
+            nth += 1;
+        }
+        all
+    };
 
     /// The action as it is stored; also the type of the event it is told as.
     pub fn as_str(self) -> &'static str {
@@ -98,6 +110,7 @@ impl Action {
             Action::SmsSettingChanged => "sms.setting_changed",
             Action::MessageRetried => "message.retried",
             Action::MessageDropped => "message.dropped",
+            Action::AuditRead => "audit.read",
         }
     }
 

@@ -17,6 +17,7 @@ mod sqlite;
 
 mod copy;
 mod store;
+pub mod trail;
 
 pub use altered::Altered;
 pub use copy::{Copied, CopyError, Progress, copy};

@@ -19,6 +19,7 @@ mod pooler;
 mod refold;
 mod rows;
 mod schema;
+mod trail;
 mod writer;
 
 use std::{sync::Arc, time::Duration};
@@ -284,7 +285,18 @@ impl Postgres {
         params: &[&dyn Param],
         row: impl Fn(&Row) -> Result<T, Error>,
     ) -> Result<Vec<T>, Error> {
-        let mut attempts = Attempts::until(Instant::now() + QUERY_DEADLINE);
+        self.query_within(QUERY_DEADLINE, sql, params, row).await
+    }
+
+    /// All rows of a query that may take so long.
+    async fn query_within<T>(
+        &self,
+        limit: Duration,
+        sql: &str,
+        params: &[&dyn Param],
+        row: impl Fn(&Row) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        let mut attempts = Attempts::until(Instant::now() + limit);
         loop {
             let query = async |client: &mut Connection| Ok(client.query(sql, params).await?);
             match self.lender.lend(attempts.deadline, query).await {

@@ -19,6 +19,7 @@ mod readers;
 mod rows;
 mod schema;
 mod search;
+mod trail;
 mod turns;
 mod users;
 mod writer;

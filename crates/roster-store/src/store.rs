@@ -1,6 +1,7 @@
 //! `Store`: commit a change, answer a query. Which engine answers is its secret.
 
 mod outbox;
+mod trail;
 
 use std::{
     fmt,

@@ -11,6 +11,7 @@ mod payors;
 mod repeat;
 mod sms;
 mod time;
+mod trail;
 mod users;
 mod webhooks;
 

@@ -1,6 +1,7 @@
 //! The command line: a file per command. Results go to standard output, everything else to standard error; the id or key
 //! that a command made is the last word it prints.
 
+mod audit;
 mod clock;
 mod copy;
 mod event;
@@ -73,6 +74,9 @@ enum Command {
     /// What happened in an organization
     #[command(subcommand)]
     Event(event::EventCommand),
+    /// Read and export the audit trail
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Addresses that are told what happens in an organization
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
@@ -132,6 +136,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
                     Command::Payor(command) => command.run(&app).await,
                     Command::User(command) => command.run(&app).await,
                     Command::Event(command) => command.run(&app).await,
+                    Command::Audit(command) => command.run(&app).await,
                     Command::Webhook(command) => command.run(&app).await,
                     Command::Sms(command) => command.run(&app).await,
                     Command::Outbox(command) => command.run(&app).await,

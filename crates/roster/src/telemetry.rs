@@ -89,6 +89,7 @@ routes!(
     GetKey,
     RevokeKey,
     RotateKey,
+    ReadAudit,
     ListEvents,
     CreateWebhook,
     ListWebhooks,

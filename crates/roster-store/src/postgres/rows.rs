@@ -159,18 +159,23 @@ pub(super) fn backlog(row: &Row) -> Result<Backlog, Error> {
 
 /// An audit entry's `number, place, action, target, fields, role_before, role_after`.
 pub(super) fn event(row: &Row) -> Result<Event, Error> {
-    let role = |column| {
-        let role: Option<i16> = row.get(column);
-        role.map(|role| u8::try_from(role).ok().and_then(Role::from_number).ok_or_else(corrupt)).transpose()
-    };
     Ok(Event {
         number: row.get::<_, i64>(0) as u64,
         at: place::moment(row.get(1)),
         action: parsed(row, 2, Action::parse)?,
         target: row.get(3),
         fields: row.get(4),
-        roles: Roles { before: role(5)?, after: role(6)? },
+        roles: roles(row, 5)?,
     })
+}
+
+/// An audit entry's `role_before, role_after`, from column `at` on.
+pub(super) fn roles(row: &Row, at: usize) -> Result<Roles, Error> {
+    let role = |column| {
+        let role: Option<i16> = row.get(column);
+        role.map(|role| u8::try_from(role).ok().and_then(Role::from_number).ok_or_else(corrupt)).transpose()
+    };
+    Ok(Roles { before: role(at)?, after: role(at + 1)? })
 }
 
 /// A setting's `version, template, wording, hourly, created_at`.

@@ -159,18 +159,23 @@ pub(super) fn backlog(row: &Row<'_>) -> rusqlite::Result<Backlog> {
 
 /// An audit entry's `place, at, action, target, fields, role_before, role_after`.
 pub(super) fn event(row: &Row<'_>, number: impl FnOnce(i64) -> u64) -> rusqlite::Result<Event> {
-    let role = |column| {
-        let role: Option<u8> = row.get(column)?;
-        role.map(|role| Role::from_number(role).ok_or_else(|| corrupt(column))).transpose()
-    };
     Ok(Event {
         number: number(row.get(0)?),
         at: timestamp(row, 1)?,
         action: parsed(row, 2, Action::parse)?,
         target: row.get(3)?,
         fields: row.get(4)?,
-        roles: Roles { before: role(5)?, after: role(6)? },
+        roles: roles(row, 5)?,
     })
+}
+
+/// An audit entry's `role_before, role_after`, from column `at` on.
+pub(super) fn roles(row: &Row<'_>, at: usize) -> rusqlite::Result<Roles> {
+    let role = |column| {
+        let role: Option<u8> = row.get(column)?;
+        role.map(|role| Role::from_number(role).ok_or_else(|| corrupt(column))).transpose()
+    };
+    Ok(Roles { before: role(at)?, after: role(at + 1)? })
 }
 
 /// A setting's `version, template, wording, hourly, created_at`.

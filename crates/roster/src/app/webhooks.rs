@@ -55,7 +55,7 @@ impl App {
         let last = found.last().map(|event| EventId::new(organization, event.number));
         let goes_on_after = last.filter(|_| goes_on);
         let may_see = |event: &Event| match event.roles == Roles::default() {
-            true => caller.may_manage().is_ok(),
+            true => Action::TOLD.contains(&event.action) && caller.may_manage().is_ok(),
             false => is_of(event, caller.identity.may_read),
         };
         let events = found.into_iter().filter(may_see);
@@ -286,9 +286,9 @@ fn is_of(event: &Event, roles: RoleSet) -> bool {
     event.roles.iter().any(|role| roles.contains(role))
 }
 
-/// Whether webhooks hear of it: of everything but the users whom no key may read.
+/// Whether webhooks hear of it: of everything but the users whom no key may read, and reads of the trail.
 pub(crate) fn is_told(event: &Event) -> bool {
-    event.roles == Roles::default() || is_of(event, Role::Admin.may_read())
+    Action::TOLD.contains(&event.action) && (event.roles == Roles::default() || is_of(event, Role::Admin.may_read()))
 }
 
 impl Caller {

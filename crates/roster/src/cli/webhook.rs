@@ -184,5 +184,6 @@ fn missing(id: WebhookId) -> String {
 }
 
 fn event_type(text: &str) -> Result<Action, String> {
-    Action::parse(text).ok_or_else(|| format!("one of {}", Action::ALL.map(Action::as_str).join(", ")))
+    let action = Action::parse(text).filter(|action| Action::TOLD.contains(action));
+    action.ok_or_else(|| format!("one of {}", Action::TOLD.map(Action::as_str).join(", ")))
 }

@@ -1,5 +1,6 @@
 //! The API: a file per resource, and its errors.
 
+mod audit;
 mod body;
 pub(crate) mod error;
 mod etag;
@@ -30,6 +31,7 @@ use serde::Serialize;
 use super::{Shared, json_headers, route::route};
 use crate::telemetry::Route;
 
+pub(crate) use audit::AuditBody;
 pub(crate) use body::MAX_BYTES;
 pub use openapi::openapi;
 pub(super) use params::unknown as unknown_parameters;
@@ -69,6 +71,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
             get(route(Route::GetKey, keys::get_key)).delete(route(Route::RevokeKey, keys::revoke_key)),
         )
         .route("/keys/{publicId}/rotate", post(route(Route::RotateKey, keys::rotate_key)))
+        .route("/audit", get(route(Route::ReadAudit, audit::read_audit).taking(&audit::PARAMETERS)))
         .route("/events", get(route(Route::ListEvents, events::list_events).taking(&PIECE)))
         .route(
             "/webhooks",

@@ -120,6 +120,19 @@ impl FromRequestParts<Arc<Shared>> for Reader {
     }
 }
 
+/// A caller who may read the audit trail: anybody else is refused before the query is looked at.
+pub(crate) struct Auditor(pub(crate) Caller);
+
+impl FromRequestParts<Arc<Shared>> for Auditor {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Refusal> {
+        let caller = Caller::from_request_parts(parts, shared).await?;
+        caller.may_audit()?;
+        Ok(Self(caller))
+    }
+}
+
 /// A caller who may manage webhooks: anybody else is refused before anything that was sent is looked at.
 pub(crate) struct Manager(pub(crate) Caller);
 

@@ -1,5 +1,6 @@
 //! The API, by the shape of its URLs.
 
+mod audit;
 mod auth;
 mod clock;
 mod events;

@@ -1,5 +1,6 @@
 //! The commands, as an operator types them.
 
+mod audit;
 mod clock;
 mod command;
 mod database;

@@ -92,7 +92,7 @@ pub(crate) struct EventBody<'a> {
     #[schema(pattern = "^evt_[a-z0-9]{12}_[0-9]{12}$")]
     public_id: &'a str,
     r#type: EventType,
-    /// When it happened. Never earlier than the event before
+    /// When it happened. It may be a little before that of the event before
     #[schema(format = DateTime)]
     created_at: String,
     data: EventData<'a>,
@@ -134,7 +134,7 @@ impl Serialize for EventType {
 impl PartialSchema for EventType {
     fn schema() -> RefOr<Schema> {
         let description = "What happened. Later versions add types: pass over those you do not know.";
-        words(Action::ALL.map(Action::as_str)).description(Some(description)).into()
+        words(Action::TOLD.map(Action::as_str)).description(Some(description)).into()
     }
 }
 

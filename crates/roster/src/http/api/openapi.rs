@@ -13,7 +13,7 @@ use utoipa::{
 };
 
 use super::{
-    events, keys, me, organization, role::UserRole, users, users::shape::View, webhooks, webhooks::deliveries,
+    audit, events, keys, me, organization, role::UserRole, users, users::shape::View, webhooks, webhooks::deliveries,
 };
 
 #[derive(OpenApi)]
@@ -34,6 +34,7 @@ use super::{
         keys::get_key,
         keys::revoke_key,
         keys::rotate_key,
+        audit::read_audit,
         events::list_events,
         webhooks::create_webhook,
         webhooks::list_webhooks,
@@ -53,6 +54,7 @@ use super::{
         (name = "me", description = "The key that is used"),
         (name = "organization", description = "The organization that the key opens"),
         (name = "keys", description = "The keys that open your organization; for keys of role ADMIN and HIPP_ADMIN"),
+        (name = "audit", description = "Who did what; for keys of role ADMIN and HIPP_ADMIN"),
         (name = "events", description = "What happened in your organization"),
         (name = "webhooks", description = "The addresses that are told of it; for keys of role ADMIN and HIPP_ADMIN")
     )
