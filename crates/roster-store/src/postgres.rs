@@ -18,6 +18,7 @@ mod pooler;
 mod refold;
 mod rows;
 mod schema;
+mod sought;
 mod writer;
 
 use std::{sync::Arc, time::Duration};

@@ -18,6 +18,7 @@ mod readers;
 mod rows;
 mod schema;
 mod search;
+mod sought;
 mod turns;
 mod users;
 mod writer;

@@ -1,5 +1,17 @@
 //! `Store`: commit a change, answer a query. Which engine answers is its secret.
 
+/// Asks the engine there is. SQLite answers at once where it can, PostgreSQL over the wire.
+macro_rules! ask {
+    ($self:ident, sqlite.$method:ident ( $($argument:expr),* )) => {
+        match &$self.engine {
+            Engine::Sqlite(sqlite) => sqlite.$method($($argument),*),
+            Engine::Postgres(postgres) => postgres.$method($($argument),*).await,
+        }
+    };
+}
+
+mod sought;
+
 use std::{
     fmt,
     path::PathBuf,
@@ -28,6 +40,8 @@ use crate::{
     postgres::{Postgres, connect::Url},
     sqlite::Sqlite,
 };
+
+pub use sought::Sought;
 
 /// Where the database is.
 #[derive(Clone, PartialEq, Eq)]
@@ -231,16 +245,6 @@ pub struct Store {
 enum Engine {
     Sqlite(Arc<Sqlite>),
     Postgres(Arc<Postgres>),
-}
-
-/// Asks the engine there is. SQLite answers at once where it can, PostgreSQL over the wire.
-macro_rules! ask {
-    ($self:ident, sqlite.$method:ident ( $($argument:expr),* )) => {
-        match &$self.engine {
-            Engine::Sqlite(sqlite) => sqlite.$method($($argument),*),
-            Engine::Postgres(postgres) => postgres.$method($($argument),*).await,
-        }
-    };
 }
 
 impl Store {
