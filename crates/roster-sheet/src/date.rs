@@ -165,7 +165,7 @@ fn month(text: &str) -> Option<i16> {
     ];
     let text = text.to_ascii_lowercase();
     let is_it = |name: &&str| (text.len() >= 3 && name.starts_with(&text)) || (text == "sept" && *name == "september");
-    MONTHS.iter().position(|name| is_it(name)).map(|index| index as i16 + 1)
+    MONTHS.iter().position(is_it).map(|index| index as i16 + 1)
 }
 
 /// `3/15/2027 12:00:00 AM`, as Access and SQL Server write a day.

@@ -298,6 +298,11 @@ impl Field {
         TITLES.iter().find(|(_, _, titles)| titles.contains(&&*title)).map(|(field, ..)| field.clone())
     }
 
+    /// Its name, unless it is one within `metadata`.
+    pub fn name(&self) -> Option<&'static str> {
+        TITLES.iter().find(|(field, ..)| field == self).map(|(_, name, _)| *name)
+    }
+
     /// All names but those within `metadata`.
     pub fn names() -> impl Iterator<Item = &'static str> {
         TITLES.iter().map(|(_, name, _)| *name)
@@ -318,10 +323,7 @@ impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Metadata(name) => write!(f, "metadata.{name}"),
-            other => {
-                let own = TITLES.iter().find(|(field, ..)| field == other);
-                f.write_str(own.map_or("", |(_, name, _)| name))
-            }
+            other => f.write_str(other.name().unwrap_or_default()),
         }
     }
 }

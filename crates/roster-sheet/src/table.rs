@@ -49,7 +49,9 @@ impl Format {
         let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
         match first {
             [] => Err(Error::NoRows),
-            [b'['] | [b'[', b'{', ..] => Err(Error::OtherKind("one JSON array")),
+            [b'[', rest @ ..] if matches!(rest.trim_ascii_start(), [] | [b'{' | b']', ..]) => {
+                Err(Error::OtherKind("one JSON array"))
+            }
             [b'{'] => Err(Error::OtherKind("JSON over several lines")),
             [b'{', ..] => Ok(Format::JsonLines),
             [b'<', ..] => Err(Error::OtherKind("HTML or XML")),
