@@ -5,6 +5,7 @@ mod command;
 mod database;
 pub(crate) mod demo;
 mod event;
+mod import;
 mod key;
 mod org;
 mod outbox;
