@@ -131,6 +131,10 @@ impl Titles {
 
     /// The role that is meant: by its own name, in any case, or by a title.
     pub fn role(&self, text: &str) -> Option<Role> {
+        // As files of programs have it.
+        if let (true, Some(role)) = (self.0.is_empty(), Role::parse(text)) {
+            return Some(role);
+        }
         let folded = folded(text);
         let own = || Role::ALL.into_iter().find(|role| self::folded(role.as_str()) == folded);
         let known = || TITLES.iter().find(|(_, titles)| titles.contains(&&*folded)).map(|(role, _)| *role);

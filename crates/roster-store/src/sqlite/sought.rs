@@ -1,8 +1,11 @@
 //! Many users at once, by id, e-mail, external id or NPI.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
-use roster_directory::{OrganizationId, User, UserId, user::EmailKey};
+use roster_directory::{
+    OrganizationId, User, UserId,
+    user::{Email, EmailKey, ExternalId},
+};
 use rusqlite::{OptionalExtension, params};
 
 use super::{Sqlite, place::OrganizationNumber, readers::Reader, rows, users};
@@ -15,32 +18,47 @@ impl Sqlite {
     pub(crate) fn users_sought(&self, organization: OrganizationId, sought: &Sought) -> Result<Vec<User>, Error> {
         let Some(number) = self.number(organization)? else { return Err(Error::NoOrganization) };
         self.readers.with(|reader| {
-            let ids = match sought {
-                Sought::Ids(ids) => ids.clone(),
-                Sought::Emails(emails) => {
-                    let mut ids = Vec::with_capacity(emails.len());
-                    for email in emails {
-                        ids.extend(with_email(reader, number, email)?);
-                    }
-                    ids
-                }
-                Sought::ExternalIds(external_ids) => {
-                    let sql = "select id from users \
-                               where organization = ?1 and external_id = ?2 and deactivated_at is null";
-                    let mut ids = Vec::with_capacity(external_ids.len());
-                    for id in external_ids {
-                        ids.extend(reader.collect(sql, params![number, id.as_str()], id_of)?);
-                    }
-                    ids
-                }
+            // An entry says where to look. What is there is read below, all of it at one moment.
+            let waiting = match sought {
+                Sought::Emails(emails) => reader.emails().places_of_each(reader.connection(), number, emails)?,
+                Sought::Ids(_) | Sought::ExternalIds(_) => Vec::new(),
             };
-            let mut found = Vec::with_capacity(ids.len());
-            for id in ids {
-                let user = reader.at_one_moment(|| users::read(reader.connection(), number, id))?;
-                // Who changed in between is not who was looked for any more.
-                found.extend(user.filter(|user| is_still(user, sought)));
-            }
-            Ok(found)
+            reader.at_one_moment(|| {
+                let mut places: Vec<i64> = match sought {
+                    Sought::Emails(_) => waiting.into_iter().flatten().collect(),
+                    Sought::Ids(ids) => {
+                        let sql = "select place from users where organization = ?1 and id = ?2";
+                        places(reader, sql, number, ids.iter().map(UserId::as_str))?
+                    }
+                    Sought::ExternalIds(ids) => {
+                        let sql = "select place from users \
+                                   where organization = ?1 and external_id = ?2 and deactivated_at is null";
+                        places(reader, sql, number, ids.iter().map(ExternalId::as_str))?
+                    }
+                };
+                // Whoever had one of the e-mails and has another is found by both.
+                places.sort_unstable();
+                places.dedup();
+                let wanted: HashSet<&str> = match sought {
+                    Sought::Emails(emails) => emails.iter().map(EmailKey::as_str).collect(),
+                    Sought::Ids(_) | Sought::ExternalIds(_) => HashSet::new(),
+                };
+                let has_one = |user: &User| {
+                    let key = user.email.as_ref().filter(|_| user.deactivated.is_none()).map(Email::key);
+                    key.is_some_and(|key| wanted.contains(key.as_str()))
+                };
+                let mut found = Vec::with_capacity(places.len());
+                for place in places {
+                    // Who is at a place that an e-mail had may have another one, or be of another organization by hash.
+                    let user = if number.places().contains(&place) {
+                        users::read_at(reader.connection(), place)?
+                    } else {
+                        None
+                    };
+                    found.extend(user.filter(|user| !matches!(sought, Sought::Emails(_)) || has_one(user)));
+                }
+                Ok(found)
+            })
         })
     }
 
@@ -61,30 +79,17 @@ impl Sqlite {
     }
 }
 
-fn with_email(reader: &Reader, number: OrganizationNumber, email: &EmailKey) -> Result<Option<UserId>, Error> {
-    for place in reader.emails().places_of(reader.connection(), number, email)? {
-        let sql =
-            "select id from users where place = ?1 and organization = ?2 and email_key = ?3 and deactivated_at is null";
-        let found = reader.prepare(sql)?.query_row(params![place, number, email.as_str()], id_of).optional()?;
-        if found.is_some() {
-            return Ok(found);
-        }
+/// Where those are whom a statement finds by one of these texts each.
+fn places<'t>(
+    reader: &Reader,
+    sql: &str,
+    number: OrganizationNumber,
+    texts: impl Iterator<Item = &'t str>,
+) -> Result<Vec<i64>, Error> {
+    let mut statement = reader.prepare(sql)?;
+    let mut places = Vec::new();
+    for text in texts {
+        places.extend(statement.query_row(params![number, text], |row| row.get::<_, i64>(0)).optional()?);
     }
-    Ok(None)
-}
-
-fn id_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<UserId> {
-    rows::parsed(row, 0, UserId::parse)
-}
-
-fn is_still(user: &User, sought: &Sought) -> bool {
-    match sought {
-        Sought::Ids(_) => true,
-        Sought::Emails(emails) => {
-            user.deactivated.is_none() && user.email.as_ref().is_some_and(|email| emails.contains(&email.key()))
-        }
-        Sought::ExternalIds(ids) => {
-            user.deactivated.is_none() && user.external_id.as_ref().is_some_and(|id| ids.contains(id))
-        }
-    }
+    Ok(places)
 }

@@ -302,7 +302,7 @@ async fn carry_out<T: Send>(app: &App, caller: &Caller, how: How, plan: Plan<T>)
     let done = |outcome, warnings| Done { row: Some(row), outcome, warnings, beside: Some(beside) };
     let acted = match act {
         Act::Refuse(refusal) => return (row, Ok(done(Outcome::Refused(refusal), Vec::new()))),
-        Act::Rehearsed(outcome, warnings) => return (row, Ok(done(outcome, warnings))),
+        Act::Settled(outcome, warnings) => return (row, Ok(done(outcome, warnings))),
         Act::Create(new) => app
             .create_user(caller, *new, None)
             .await

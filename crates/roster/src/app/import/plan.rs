@@ -71,8 +71,8 @@ pub(super) enum Act {
     Create(Box<NewUser>),
     Update(Box<Planned>, Box<Patch>),
     Refuse(Refusal),
-    /// What it would become.
-    Rehearsed(Outcome, Vec<Warning>),
+    /// It is not written: nothing changes, or it is rehearsed.
+    Settled(Outcome, Vec<Warning>),
 }
 
 /// What is known of the rows so far.
@@ -213,6 +213,9 @@ impl<'a> Planner<'a> {
     async fn decide_update(&mut self, given: Given, before: &User) -> Result<(Act, bool), Refusal> {
         let patch = with_metadata(given, Some(before))?;
         let planned = self.app.plan_update(self.caller, before.clone(), &patch).await.map_err(Refusal::Rule)?;
+        if planned.after == planned.before {
+            return Ok((Act::Settled(Outcome::Unchanged(before.id), planned.warnings), false));
+        }
         let (had, has) = (keys_of(&planned.before), keys_of(&planned.after));
         let takes_what_was_given_up = has.iter().any(|key| !had.contains(key) && self.given_up.contains(key));
         let gives_up: Vec<Key> = had.into_iter().filter(|key| !has.contains(key)).collect();
@@ -252,7 +255,7 @@ impl<'a> Planner<'a> {
             });
             plan.act = match std::mem::replace(&mut plan.act, Act::Refuse(Refusal::Rule(Error::NotFound))) {
                 Act::Create(new) => match (self.app.check_user(self.caller, &new).await, refusal) {
-                    (Ok(warnings), None) => Act::Rehearsed(Outcome::Created(None), warnings),
+                    (Ok(warnings), None) => Act::Settled(Outcome::Created(None), warnings),
                     (Ok(_), Some(error)) => Act::Refuse(Refusal::Rule(error)),
                     (Err(error), _) if is_the_rows(&error) => Act::Refuse(Refusal::Rule(error)),
                     (Err(error), _) => return Err(error),
@@ -262,11 +265,7 @@ impl<'a> Planner<'a> {
                     None => {
                         let has = keys_of(&planned.after);
                         self.given_up.extend(keys_of(&planned.before).into_iter().filter(|key| !has.contains(key)));
-                        let outcome = match planned.after == planned.before {
-                            true => Outcome::Unchanged(planned.before.id),
-                            false => Outcome::Changed(planned.before.id),
-                        };
-                        Act::Rehearsed(outcome, planned.warnings)
+                        Act::Settled(Outcome::Changed(planned.before.id), planned.warnings)
                     }
                 },
                 other => other,
@@ -334,7 +333,7 @@ fn wanted_in_order(act: &Act) -> Vec<Key> {
             let had = keys_of(&planned.before);
             keys_of(&planned.after).into_iter().filter(|key| !had.contains(key)).collect()
         }
-        Act::Refuse(_) | Act::Rehearsed(..) => Vec::new(),
+        Act::Refuse(_) | Act::Settled(..) => Vec::new(),
     }
 }
 

@@ -161,6 +161,26 @@ fn an_email_is_passed_on_downwards() {
     ");
 }
 
+/// Whoever had an e-mail that somebody new has now is found by another one, in the same question to the database: rows are
+/// looked up together once they come faster than they are planned.
+#[test]
+fn an_email_of_before_is_free_for_somebody_new() {
+    let office = Office::new();
+    office.became(PEOPLE, &[]);
+    let moved = "Employee ID,Email\n1,new1@example.com\n2,new2@example.com\n3,new3@example.com\n";
+    office.became(moved, &["--match", "externalId"]);
+    let others = (0..600).map(|nth| format!("Imke,Wu,imke{nth}@example.com\n"));
+    let both =
+        others.chain(["ann", "new1", "bo", "new2", "cy", "new3"].map(|name| format!("A,B,{name}@example.com\n")));
+    let both = both.fold("First,Last,Email\n".to_owned(), |all, row| all + &row);
+    for (flags, counts) in
+        [(&["--dry-run"][..], "would create 603, change 3, leave 0"), (&[], "created 603, changed 3, left 0")]
+    {
+        let became = office.became(&both, &[&["--match", "email"], flags].concat());
+        assert!(became.contains(&format!("{counts} unchanged, ")), "{became}");
+    }
+}
+
 #[test]
 fn who_is_missing_leaves_if_they_are_few_and_all_rows_are_understood() {
     let office = Office::new();
