@@ -3,6 +3,7 @@
 use insta::assert_snapshot;
 
 use super::super::user::Office;
+use crate::binary::Server;
 
 const PEOPLE: &str = "Employee ID,First,Last,Email,City,Title\n\
     1,Ann,Lee,ann@example.com,Riverbend,RBT\n\
@@ -179,6 +180,32 @@ fn an_email_of_before_is_free_for_somebody_new() {
         let became = office.became(&both, &[&["--match", "email"], flags].concat());
         assert!(became.contains(&format!("{counts} unchanged, ")), "{became}");
     }
+}
+
+/// Whoever was created before the kill is found by the second run.
+#[test]
+fn after_a_kill_the_same_file_again_creates_nobody_twice() {
+    let office = Office::new();
+    let rows = (0..20_000).map(|nth| format!("Imke,Wu,imke{nth}@example.com\n"));
+    let people = rows.fold("First,Last,Email\n".to_owned(), |all, row| all + &row);
+    std::fs::write(office.binary.path().join("staff.csv"), &people).expect("a file");
+    let arguments = ["import", "--org", &office.org, "--match", "email", "staff.csv"];
+    let mut killed = Server::start(&mut office.binary.command(arguments));
+    killed.printed("2\tcreated\t");
+    killed.signal("KILL");
+    assert_eq!(killed.end().code, None, "it was killed, and did not end by itself");
+    let again = office.binary.command(arguments).output().expect("the binary starts");
+    let said = String::from_utf8(again.stderr).expect("UTF-8");
+    let counts = said.lines().next_back().expect("a line");
+    let number = |from: &str| {
+        let rest = counts.split_once(from).expect("a count").1;
+        rest.split([',', ' ']).next().expect("a number").parse::<u64>().expect("a number")
+    };
+    let (created, left) = (number("created "), number("left "));
+    assert!(created > 0 && left > 0 && created + left == 20_000, "{counts}");
+    let listed = office.binary.command(["user", "list", "--org", &office.org, "--page-size", "1"]).output();
+    let said = String::from_utf8(listed.expect("the binary starts").stderr).expect("UTF-8");
+    assert!(said.contains(", 20000 users"), "{said}");
 }
 
 #[test]
