@@ -109,7 +109,7 @@ class House:
 
     def import_users(self, org, bodies):
         lines = "".join(json.dumps(body) + "\n" for body in bodies).encode()
-        return self.run("user", "import", "--org", org, "-", stdin=lines)
+        return self.run("import", "--org", org, "-", stdin=lines)
 
     def serve(self, *arguments):
         server = Server(self, arguments)

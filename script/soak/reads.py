@@ -70,7 +70,7 @@ def wal(soak):
                     if beside is None or beside.poll() is not None:
                         nth += 1
                         file.write_text(import_lines.replace("@", f"-{nth}@"))
-                        beside = subprocess.Popen([soak.binary, "user", "import", "--org", other, str(file)],
+                        beside = subprocess.Popen([soak.binary, "import", "--org", other, str(file)],
                                                   env={"ROSTER_DATABASE": house.url}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                         pause = time.monotonic() + 10
                         while beside.poll() is None or time.monotonic() < min(pause, until):

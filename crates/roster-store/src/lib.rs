@@ -23,4 +23,4 @@ pub use altered::Altered;
 pub use copy::{Copied, CopyError, Progress, copy};
 pub use error::{Error, chain};
 pub(crate) use store::Selection;
-pub use store::{Ahead, Epoch, KeyRecord, Listed, Listing, Location, Options, Remembered, Repaired, Store};
+pub use store::{Ahead, Epoch, KeyRecord, Listed, Listing, Location, Options, Remembered, Repaired, Sought, Store};

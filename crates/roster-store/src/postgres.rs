@@ -19,6 +19,7 @@ mod pooler;
 mod refold;
 mod rows;
 mod schema;
+mod sought;
 mod trail;
 mod writer;
 

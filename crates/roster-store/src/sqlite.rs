@@ -19,6 +19,7 @@ mod readers;
 mod rows;
 mod schema;
 mod search;
+mod sought;
 mod trail;
 mod turns;
 mod users;

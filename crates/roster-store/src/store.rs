@@ -1,6 +1,7 @@
 //! `Store`: commit a change, answer a query. Which engine answers is its secret.
 
 mod outbox;
+mod sought;
 mod trail;
 
 use std::{
@@ -24,6 +25,8 @@ use crate::{
     postgres::{Postgres, connect::Url},
     sqlite::Sqlite,
 };
+
+pub use sought::Sought;
 
 /// Where the database is.
 #[derive(Clone, PartialEq, Eq)]

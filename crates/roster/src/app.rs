@@ -4,6 +4,7 @@ mod caller;
 mod clock;
 pub mod demo;
 mod ids;
+pub mod import;
 mod keys;
 mod organizations;
 mod outbox;

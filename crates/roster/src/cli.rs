@@ -5,6 +5,7 @@ mod audit;
 mod clock;
 mod copy;
 mod event;
+mod import;
 mod key;
 mod openapi;
 mod org;
@@ -71,6 +72,9 @@ enum Command {
     /// Users of an organization
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Bring a file of people: a spreadsheet, or lines of JSON. Each row goes by the rules of the API; a row that is refused
+    /// is named, and the others are taken all the same
+    Import(Box<import::Import>),
     /// What happened in an organization
     #[command(subcommand)]
     Event(event::EventCommand),
@@ -135,6 +139,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
                     Command::Key(command) => command.run(&app).await,
                     Command::Payor(command) => command.run(&app).await,
                     Command::User(command) => command.run(&app).await,
+                    Command::Import(command) => command.run(&app).await,
                     Command::Event(command) => command.run(&app).await,
                     Command::Audit(command) => command.run(&app).await,
                     Command::Webhook(command) => command.run(&app).await,

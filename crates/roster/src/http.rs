@@ -37,7 +37,11 @@ use crate::{
 };
 
 pub use api::openapi;
-pub(crate) use api::{AuditBody, MAX_BYTES, users::new_user, warning::Unknown};
+pub(crate) use api::{
+    AuditBody, MAX_BYTES, Value,
+    users::{FIELDS, cells, line},
+    warning::Unknown,
+};
 use route::beside;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

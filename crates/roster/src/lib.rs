@@ -7,4 +7,5 @@ pub mod cli;
 pub mod config;
 pub mod deliver;
 pub mod http;
+mod intake;
 pub mod telemetry;

@@ -1,8 +1,8 @@
 //! What is to change about a user.
 
-use super::{Email, ExternalId, Line, Metadata, PersonName, User};
+use super::{Demographics, Email, ExternalId, Line, Metadata, NewUser, PersonName, User};
 use crate::{
-    Role, UserId,
+    Flaw, Issue, Role, UserId,
     credential::{Day, RecertificationDate},
     npi::NpiNumber,
     phone::PhoneNumber,
@@ -66,5 +66,37 @@ impl Patch {
         set(&mut user.external_id, &self.external_id);
         set(&mut user.metadata, &self.metadata);
         user
+    }
+
+    /// Whom it makes if it is all that is known of somebody; or the issues of what is missing.
+    pub fn into_new(self) -> Result<NewUser, Vec<Issue>> {
+        let (Some(first_name), Some(last_name)) = (&self.first_name, &self.last_name) else {
+            let missing = [("firstName", self.first_name.is_none()), ("lastName", self.last_name.is_none())];
+            let missing = missing.into_iter().filter(|(_, is_missing)| *is_missing);
+            return Err(missing.map(|(name, _)| Flaw::required().at([name])).collect());
+        };
+        Ok(NewUser {
+            first_name: first_name.clone(),
+            last_name: last_name.clone(),
+            email: self.email.flatten(),
+            role: self.role.unwrap_or(Role::Technician),
+            phone: self.phone.flatten(),
+            npi: self.npi.flatten(),
+            should_send_sms: self.should_send_sms.unwrap_or_default(),
+            recertification: self.recertification.flatten(),
+            payors: self.payors.unwrap_or_default(),
+            demographics: Demographics {
+                sex: self.sex.flatten(),
+                caregiver: self.caregiver.flatten(),
+                birth_date: self.birth_date.flatten(),
+                address_line1: self.address_line1.flatten(),
+                address_line2: self.address_line2.flatten(),
+                city: self.city.flatten(),
+                state: self.state.flatten(),
+                postal_code: self.postal_code.flatten(),
+            },
+            external_id: self.external_id.flatten(),
+            metadata: self.metadata.unwrap_or_default(),
+        })
     }
 }

@@ -130,6 +130,17 @@ impl Waiting {
         self.candidates(connection, organization, email)
     }
 
+    /// The same for many e-mails, a list to each, as of the moment in which this begins or later.
+    pub(super) fn places_of_each(
+        &self,
+        connection: &Connection,
+        organization: OrganizationNumber,
+        emails: &[EmailKey],
+    ) -> Result<Vec<Vec<i64>>, Error> {
+        self.read_on(connection)?;
+        emails.iter().map(|email| self.candidates(connection, organization, email)).collect()
+    }
+
     fn candidates(
         &self,
         connection: &Connection,

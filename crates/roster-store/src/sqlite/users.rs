@@ -108,13 +108,27 @@ pub(super) fn read(connection: &Connection, number: OrganizationNumber, id: User
     );
     let mut statement = connection.prepare_cached(sql)?;
     let found = statement.query_row(params![number, id.as_str()], |row| Ok((of_row(row)?, row.get(USER_COLUMNS + 2)?)));
-    let Some((mut user, place)) = found.optional()? else { return Ok(None) };
-    let place: i64 = place;
+    let Some((user, place)) = found.optional()? else { return Ok(None) };
+    with_payors(connection, place, user).map(Some)
+}
+
+/// The whole user at this place.
+pub(super) fn read_at(connection: &Connection, place: i64) -> Result<Option<User>, Error> {
+    let sql = concat!(
+        "select ",
+        user_columns!(),
+        ", created_at, coalesce(updated_at, created_at) from users where place = ?1"
+    );
+    let found = connection.prepare_cached(sql)?.query_row([place], of_row).optional()?;
+    found.map(|user| with_payors(connection, place, user)).transpose()
+}
+
+fn with_payors(connection: &Connection, place: i64, mut user: User) -> Result<User, Error> {
     let mut payors = connection.prepare_cached("select payor from user_payor where place = ?1 order by payor")?;
     user.payors = payors
         .query_map([place], |row| rows::parsed(row, 0, PayorId::parse))?
         .collect::<Result<_, rusqlite::Error>>()?;
-    Ok(Some(user))
+    Ok(user)
 }
 
 /// `user_columns!`, and the two moments. Without payors.

@@ -15,6 +15,7 @@ use roster_store::Listing;
 use super::{App, Caller, Error, repeat::Answering};
 
 pub use change::Meant;
+pub(super) use change::Planned;
 
 /// A user as an act left it.
 #[derive(Debug)]

@@ -1,6 +1,5 @@
 //! `roster user`: users, by the one door that may also give the roles no key can assign.
 
-mod import;
 mod set;
 
 use clap::{Args, Subcommand};
@@ -11,19 +10,19 @@ use roster_directory::{
     phone::PhoneNumber,
     query::{Page, Sort},
     search::Terms,
-    user::{Demographics, Email, EmailKey, ExternalId, Line, Metadata, PersonName, Reason, Status, Warning},
+    user::{Demographics, Email, EmailKey, ExternalId, Line, Metadata, PersonName, Reason, Status},
 };
 
 use super::{Told, checked, found, key::role, note, operator_of, or_dash, row, say};
-use crate::app::{App, Meant};
+use crate::{
+    app::{App, Meant},
+    intake::shown,
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum UserCommand {
     /// Create a user; its id is the last word printed
     Create(Box<Create>),
-    /// Create many users, by the rules of POST /api/v1/users; for each its line and its id are printed. A line that is
-    /// refused is named, and the others are created all the same
-    Import(import::Import),
     /// List users: id, role, when created, last name, first name, email
     List(List),
     /// Show all that is known of a user
@@ -151,7 +150,6 @@ impl UserCommand {
     pub(super) async fn run(self, app: &App) -> anyhow::Result<()> {
         match self {
             UserCommand::Create(create) => create.run(app).await,
-            UserCommand::Import(import) => import.run(app).await,
             UserCommand::List(list) => list.run(app).await,
             UserCommand::Show(Whom { org, id }) => show(app, org, id).await,
             UserCommand::Set(set) => set.run(app).await,
@@ -241,19 +239,10 @@ impl Create {
         };
         let created = app.create_user(&caller, new, None).await?;
         for warning in &created.warnings {
-            note(format_args!("warning: {}", told(warning, self.org)));
+            note(format_args!("warning: {}", shown(warning, self.org)));
         }
         say(format_args!("created user {}", created.user.id))?;
         Ok(())
-    }
-}
-
-/// What was taken all the same, for the person at the command line.
-fn told(warning: &Warning, org: OrganizationId) -> String {
-    match warning {
-        Warning::UnknownPayor { id, .. } => format!("{id} is no payor of {org}; skipped"),
-        Warning::NpiCheckDigit => "the NPI is not well-formed or fails its check digit".to_owned(),
-        Warning::PhoneUnreachable => "no text message can reach this phone number".to_owned(),
     }
 }
 

@@ -32,7 +32,7 @@ use super::{Shared, json_headers, route::route};
 use crate::telemetry::Route;
 
 pub(crate) use audit::AuditBody;
-pub(crate) use body::MAX_BYTES;
+pub(crate) use body::{MAX_BYTES, Value};
 pub use openapi::openapi;
 pub(super) use params::unknown as unknown_parameters;
 

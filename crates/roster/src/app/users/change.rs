@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use roster_directory::{
-    Change, Flaw, Timestamp, User, UserId,
+    Change, Flaw, PayorId, Timestamp, User, UserId,
     audit::Action,
     issue::Code,
-    user::{Deactivation, Diff, Email, Patch, Reason},
+    user::{Deactivation, Diff, Email, Patch, Reason, Warning},
 };
 use tokio::time::Instant;
 
@@ -51,6 +51,17 @@ impl App {
     pub async fn update_user(&self, caller: &Caller, id: UserId, meant: &Meant, patch: &Patch) -> Result<Acted, Error> {
         // Whoever may not see or change it learns nothing else.
         let before = self.user(caller, id).await?;
+        let planned = self.plan_update(caller, before, patch).await?;
+        self.carry_out(caller, planned, meant, patch).await
+    }
+
+    /// All of an update but the write: whether it is allowed, and what the user would be then.
+    pub(in crate::app) async fn plan_update(
+        &self,
+        caller: &Caller,
+        before: User,
+        patch: &Patch,
+    ) -> Result<Planned, Error> {
         caller.may_create(before.role)?;
         if let Some(role) = patch.role {
             caller.may_create(role)?;
@@ -63,14 +74,22 @@ impl App {
         };
         let (npi, phone) = (patch.npi.as_ref().and_then(Option::as_ref), patch.phone.as_ref().and_then(Option::as_ref));
         doubt(caller, npi, phone, &mut warnings);
+        let after = patched(&before, patch, payors.as_deref());
+        Ok(Planned { before, after, payors, warnings })
+    }
+
+    /// Writes what was planned; where the user has changed meanwhile, what the patch makes of it then.
+    pub(in crate::app) async fn carry_out(
+        &self,
+        caller: &Caller,
+        planned: Planned,
+        meant: &Meant,
+        patch: &Patch,
+    ) -> Result<Acted, Error> {
+        let Planned { before, payors, warnings, .. } = planned;
+        let id = before.id;
         let act = Act { caller, id, action: Action::UserUpdated, meant, answering: None, asks_role: true };
-        let decide = |user: &User, _| {
-            let mut after = patch.applied_to(user);
-            if let Some(payors) = &payors {
-                after.payors.clone_from(payors);
-            }
-            Ok(after)
-        };
+        let decide = |user: &User, _| Ok(patched(user, patch, payors.as_deref()));
         let user = self.edit(act, Some(before), decide).await?;
         Ok(Acted { user, warnings })
     }
@@ -198,6 +217,25 @@ impl App {
             }
         }
     }
+}
+
+/// A user as it is, and as an update would make it.
+pub(in crate::app) struct Planned {
+    pub(in crate::app) before: User,
+    pub(in crate::app) after: User,
+    /// Those that the update names and that there are.
+    payors: Option<Vec<PayorId>>,
+    /// What would be taken all the same.
+    pub(in crate::app) warnings: Vec<Warning>,
+}
+
+/// The user as a patch makes it, with these payors if it names any.
+fn patched(user: &User, patch: &Patch, payors: Option<&[PayorId]>) -> User {
+    let mut after = patch.applied_to(user);
+    if let Some(payors) = payors {
+        after.payors = payors.to_vec();
+    }
+    after
 }
 
 impl Acted {

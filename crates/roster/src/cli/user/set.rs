@@ -11,9 +11,11 @@ use roster_directory::{
 
 use super::{
     super::key::role, Details, Whom, checked, found, metadata, none, note, operator_of, pair, recertification, say,
-    told,
 };
-use crate::app::{App, Meant};
+use crate::{
+    app::{App, Meant},
+    intake::shown,
+};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Set {
@@ -79,7 +81,7 @@ impl Set {
         let caller = operator_of(app, org).await?;
         let acted = found(app.update_user(&caller, id, &Meant::Any, &self.patch()?).await, || none(id))?;
         for warning in &acted.warnings {
-            note(format_args!("warning: {}", told(warning, org)));
+            note(format_args!("warning: {}", shown(warning, org)));
         }
         say(format_args!("changed user {id}"))?;
         Ok(())

@@ -172,6 +172,13 @@ impl<'a> Value<'a> {
         })
     }
 
+    /// An array of these texts.
+    pub(crate) fn texts(texts: Vec<String>) -> Self {
+        let count = texts.len();
+        let first = texts.into_iter().take(MOST_ELEMENTS).map(|text| Value::String(text.into())).collect();
+        Value::Array(Elements { first, count })
+    }
+
     /// What zod calls its type.
     fn type_name(&self) -> &'static str {
         match self {

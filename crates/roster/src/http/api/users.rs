@@ -34,7 +34,7 @@ use super::{
     warning::{List, is_harmless},
 };
 use crate::app::{Acted, Answering, Caller, Error};
-pub(crate) use parse::{PARAMETERS, VIEW, new_user};
+pub(crate) use parse::{FIELDS, PARAMETERS, VIEW, cells, line};
 use shape::{CreateUserRequest, CreateUserResponse, ListParams, Pagination, UserBody, UserPage, View};
 use whole::{WholeUserBody, WholeUserPage};
 

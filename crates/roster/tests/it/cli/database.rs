@@ -47,7 +47,7 @@ fn only_a_server_and_the_first_organization_begin_a_database_of_sqlite() {
         &["org", "list"][..],
         &["key", "list", "--org", "org_aaaaaaaaaaaa"],
         &["key", "create", "--org", "org_aaaaaaaaaaaa", "--role", "ADMIN", "--name", "x"],
-        &["user", "import", "--org", "org_aaaaaaaaaaaa", "staff.ndjson"],
+        &["import", "--org", "org_aaaaaaaaaaaa", "staff.ndjson"],
         &["outbox", "list"],
     ] {
         let complaint = binary.complaint_of(binary.command(command));

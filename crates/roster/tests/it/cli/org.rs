@@ -68,7 +68,7 @@ fn phones_of_before_are_read_again_when_the_country_changes() {
         .collect();
     let file = binary.path().join("users.jsonl");
     std::fs::write(&file, lines).expect("a file");
-    let import = ["user", "import", "--org", &org, file.to_str().expect("UTF-8")];
+    let import = ["import", "--org", &org, file.to_str().expect("UTF-8")];
     let ids = binary.print(import);
     let ids: Vec<_> = ids.lines().filter_map(|line| line.split_whitespace().next_back()).collect();
     assert_eq!(ids.len(), 3_000);

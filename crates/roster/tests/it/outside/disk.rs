@@ -183,7 +183,7 @@ fn a_copy_needs_no_folder_for_temporary_files() {
     let org = binary.last_word(["org", "create", "Example"]);
     let user = r#"{"firstName":"Jane","lastName":"Doe","shouldSendSMS":true,"phoneNumber":"+14155550100"}"#;
     std::fs::write(binary.path().join("staff"), format!("{user}\n").repeat(40_000)).expect("a file");
-    binary.print(["user", "import", "--org", &org, "staff"]);
+    binary.print(["import", "--org", &org, "staff"]);
     let script = r#"set -e
         mount --bind "$1" /mnt
         for folder in /tmp /var/tmp; do mount -t tmpfs -o ro,size=4k none "$folder"; done

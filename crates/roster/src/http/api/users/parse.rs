@@ -7,7 +7,7 @@ use roster_directory::{
     phone::PhoneNumber,
     query::{Order, Page, Sort, SortKey},
     search::Terms,
-    user::{Demographics, Email, EmailKey, ExternalId, Line, Patch, PersonName, Status},
+    user::{Email, EmailKey, ExternalId, Line, Patch, PersonName, Status},
 };
 
 use super::super::{
@@ -15,6 +15,7 @@ use super::super::{
     params::{CURSOR, PAGE_SIZE, cursor_of, given, size_of_page, take, whole_number},
     warning::Unknown,
 };
+use crate::app::import::Given;
 
 /// Payor ids one user can be created with.
 const MAX_PAYORS: usize = 100;
@@ -22,7 +23,7 @@ const MAX_PAYORS: usize = 100;
 /// Whom a body asks to create, or everything that is wrong with it; and the names in it that nobody knows.
 pub(crate) fn new_user(body: &[u8]) -> (Result<NewUser, Vec<Issue>>, Unknown) {
     match Fields::read(body, &FIELDS) {
-        Ok(fields) => (changes(&fields.values, Null::Refused).map(new), fields.unknown),
+        Ok(fields) => (changes(&fields.values, Null::Refused).and_then(Patch::into_new), fields.unknown),
         Err(issues) => (Err(issues), Unknown::default()),
     }
 }
@@ -35,8 +36,57 @@ pub(super) fn patch(body: &[u8]) -> (Result<Patch, Vec<Issue>>, Unknown) {
     }
 }
 
+/// What a line of an import says of somebody, or everything that is wrong with it; and the names that nobody knows.
+///
+/// Where it may be about somebody who is there, it may say who, and `null` clears.
+pub(crate) fn line(body: &[u8], may_be_there: bool) -> (Result<Given, Vec<Issue>>, Unknown) {
+    let given = |id, patch| Given { id, patch, metadata: Vec::new() };
+    if !may_be_there {
+        return match Fields::read(body, &FIELDS) {
+            Ok(fields) => (changes(&fields.values, Null::Refused).map(|patch| given(None, patch)), fields.unknown),
+            Err(issues) => (Err(issues), Unknown::default()),
+        };
+    }
+    let fields = match Fields::read(body, &FIELDS_AND_ID) {
+        Ok(fields) => fields,
+        Err(issues) => return (Err(issues), Unknown::default()),
+    };
+    let (values, id) = (fields.values.first_chunk().expect("there is one more"), &fields.values[FIELDS.len()]);
+    let mut check = Check::clearing();
+    let id = check.clearable("publicId", id, |text| UserId::parse(text).map(Some).ok_or(malformed_id()));
+    let read = match (check.finish(), changes(values, Null::Clears)) {
+        (Ok(()), Ok(patch)) => Ok(given(id.flatten(), patch)),
+        (Err(mut issues), other) => {
+            issues.extend(other.err().into_iter().flatten());
+            Err(issues)
+        }
+        (Ok(()), Err(issues)) => Err(issues),
+    };
+    (read, fields.unknown)
+}
+
+/// What the cells of a row say of somebody, each the value that a body would have: or everything that is wrong with them.
+pub(crate) fn cells(values: &[Value<'_>; FIELDS.len()]) -> Result<Patch, Vec<Issue>> {
+    changes(values, Null::Clears)
+}
+
+fn malformed_id() -> Flaw {
+    Flaw::malformed("Invalid publicId format")
+}
+
+/// The same, and last whom it is about.
+const FIELDS_AND_ID: [&str; FIELDS.len() + 1] = {
+    let mut all = ["publicId"; FIELDS.len() + 1];
+    let mut field = 0;
+    while field < FIELDS.len() {
+        all[field] = FIELDS[field];
+        field += 1;
+    }
+    all
+};
+
 /// The documented fields, and then those that Roster adds.
-const FIELDS: [&str; 19] = [
+pub(crate) const FIELDS: [&str; 19] = [
     "firstName",
     "lastName",
     "email",
@@ -93,9 +143,8 @@ fn changes(fields: &[Value<'_>; FIELDS.len()], null: Null) -> Result<Patch, Vec<
             .clearable("recertificationDate", recertification, |text| RecertificationDate::parse(text).map(Some)),
         payors: check.list("providerPayors", payors, MAX_PAYORS),
         sex: check.clearable("sex", sex, Line::given),
-        caregiver: check.clearable("caregiverId", caregiver, |text| {
-            UserId::parse(text).map(Some).ok_or(Flaw::malformed("Invalid publicId format"))
-        }),
+        caregiver: check
+            .clearable("caregiverId", caregiver, |text| UserId::parse(text).map(Some).ok_or(malformed_id())),
         birth_date: check.clearable("birthDate", birth_date, |text| Day::parse(text).map(Some)),
         address_line1: check.clearable("addressLine1", line1, Line::given),
         address_line2: check.clearable("addressLine2", line2, Line::given),
@@ -107,36 +156,6 @@ fn changes(fields: &[Value<'_>; FIELDS.len()], null: Null) -> Result<Patch, Vec<
     };
     check.finish()?;
     Ok(patch)
-}
-
-/// Whom the fields of a body make.
-fn new(patch: Patch) -> NewUser {
-    let (Some(first_name), Some(last_name)) = (patch.first_name, patch.last_name) else {
-        unreachable!("a required field that is missing is an issue")
-    };
-    NewUser {
-        first_name,
-        last_name,
-        email: patch.email.flatten(),
-        role: patch.role.unwrap_or(Role::Technician),
-        phone: patch.phone.flatten(),
-        npi: patch.npi.flatten(),
-        should_send_sms: patch.should_send_sms.unwrap_or_default(),
-        recertification: patch.recertification.flatten(),
-        payors: patch.payors.unwrap_or_default(),
-        demographics: Demographics {
-            sex: patch.sex.flatten(),
-            caregiver: patch.caregiver.flatten(),
-            birth_date: patch.birth_date.flatten(),
-            address_line1: patch.address_line1.flatten(),
-            address_line2: patch.address_line2.flatten(),
-            city: patch.city.flatten(),
-            state: patch.state.flatten(),
-            postal_code: patch.postal_code.flatten(),
-        },
-        external_id: patch.external_id.flatten(),
-        metadata: patch.metadata.unwrap_or_default(),
-    }
 }
 
 /// [`Role::ASSIGNABLE`], as zod lists an enum's options; a test compares the two.

@@ -19,7 +19,7 @@ fn known(url: &str) -> i64 {
 fn import(binary: &Binary, org: &str, users: std::ops::Range<usize>) {
     let line = |n| format!("{{\"firstName\":\"Jane\",\"lastName\":\"Doe\",\"email\":\"jane{n}@example.com\"}}\n");
     std::fs::write(binary.path().join("many.ndjson"), users.map(line).collect::<String>()).expect("written");
-    binary.print(["user", "import", "--org", org, "many.ndjson"]);
+    binary.print(["import", "--org", org, "many.ndjson"]);
 }
 
 #[test]

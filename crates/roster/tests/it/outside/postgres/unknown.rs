@@ -235,7 +235,7 @@ fn a_command_names_whose_outcome_is_not_known_and_an_import_each_line() {
     proxy.decide(|request| if request.adds_users() { Act::Swallow } else { Act::Pass });
     let user = r#"{"firstName":"Jane","lastName":"Doe"}"#;
     std::fs::write(binary.path().join("users.jsonl"), format!("{user}\n{user}\n")).expect("written");
-    let complaint = binary.complaint(["user", "import", "--org", &org, "users.jsonl"]);
+    let complaint = binary.complaint(["import", "--org", &org, "users.jsonl"]);
     let ids = lines(&database, "select id from users order by place");
     assert_eq!(ids.len(), 2);
     for (nth, id) in (1..).zip(&ids) {

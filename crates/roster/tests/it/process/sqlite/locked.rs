@@ -87,5 +87,5 @@ fn a_command_says_that_another_program_holds_the_file() {
     let _other = hold(&binary);
     let complaint = "1: roster: cannot use the database sqlite:DIR/roster.db: another program holds the database";
     assert_eq!(binary.complaint(["org", "list"]), complaint);
-    assert_eq!(binary.complaint(["user", "import", "--org", &org]), complaint);
+    assert_eq!(binary.complaint(["import", "--org", &org]), complaint);
 }

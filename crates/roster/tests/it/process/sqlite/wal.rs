@@ -27,7 +27,7 @@ fn the_log_is_bounded_while_searches_overlap() {
     let line = |nth| format!(r#"{{"firstName":"Wanda","lastName":"Wu","email":"wanda{nth}@example.com"}}"#);
     let file = binary.path().join("users");
     std::fs::write(&file, (0..USERS).map(|nth| line(nth) + "\n").collect::<String>()).expect("written");
-    binary.print(["user", "import", "--org", &org, file.to_str().expect("UTF-8")]);
+    binary.print(["import", "--org", &org, file.to_str().expect("UTF-8")]);
 
     let mut server = binary.serve(&["--wal-limit", LIMIT, "--metrics-listen", "127.0.0.1:0"]);
     let metrics = server.metrics_address();
