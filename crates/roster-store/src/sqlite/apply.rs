@@ -181,8 +181,10 @@ impl Counters {
                 Ok(None)
             }
             Write::KeyRevoked { id, at, unless_last: true } => {
-                let sql = "select 1 from api_key where organization = ?1 and id <> ?2 and role in (?3, ?4) \
-                           and access = 0 and revoked_at is null and (expires_at is null or expires_at > ?5) limit 1";
+                // One that another took over from ends soon.
+                let sql = "select 1 from api_key k where organization = ?1 and id <> ?2 and role in (?3, ?4) \
+                           and access = 0 and revoked_at is null and (expires_at is null or expires_at > ?5) \
+                           and not exists (select 1 from api_key where organization = ?1 and replaces = k.id) limit 1";
                 let [admin, hipp_admin] = Role::MANAGERS.map(|role| role as u8);
                 let params = params![self.number, id.as_str(), admin, hipp_admin, at.as_millis()];
                 Ok((!connection.prepare_cached(sql)?.exists(params)?).then_some(Error::LastManager))

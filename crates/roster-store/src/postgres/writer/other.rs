@@ -121,8 +121,11 @@ pub(super) async fn write(
                 if *unless_last {
                     // Of two that revoke the last two at once, the second looks after the first has committed.
                     lock_organization(&transaction, organization).await?;
-                    let sql = "select 1 from api_key where organization = $1 and id <> $2 and role in ($3, $4) \
-                               and access = 0 and revoked_at is null and (expires_at is null or expires_at > $5) limit 1";
+                    // One that another took over from ends soon.
+                    let sql = "select 1 from api_key k where organization = $1 and id <> $2 and role in ($3, $4) \
+                               and access = 0 and revoked_at is null and (expires_at is null or expires_at > $5) \
+                               and not exists (select 1 from api_key r where r.organization = $1 and r.replaces = k.id) \
+                               limit 1";
                     let [admin, hipp_admin] = Role::MANAGERS.map(|role| role as i16);
                     let params: [&dyn Param; 5] = [&organization, &id.as_str(), &admin, &hipp_admin, &at.as_millis()];
                     if transaction.query_opt(sql, &params).await?.is_none() {

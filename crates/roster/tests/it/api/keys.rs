@@ -258,7 +258,14 @@ async fn the_last_key_that_manages_is_not_revoked_by_a_key() {
     "#);
     assert_eq!(admin.get("/api/v1/me").await.status, StatusCode::OK);
 
+    // Nor does one that another took over from, and that ends tomorrow.
+    let (_, token) = made(&admin.act(&format!("{own}/rotate")).await);
+    let rotated = holder(&admin, &token);
+    let newer = rotated.get("/api/v1/me").await.body["key"]["publicId"].as_str().expect("an id").to_owned();
+    assert_eq!(admin.delete(&format!("{KEYS}/{newer}")).await.status, StatusCode::CONFLICT);
+
     let other = org.key(Role::HippAdmin).await;
+    assert_eq!(other.delete(&format!("{KEYS}/{newer}")).await.status, StatusCode::OK);
     assert_snapshot!(admin.delete(&own).await, @r#"
     200
     {
