@@ -79,16 +79,6 @@ pub(super) async fn write(
                 }
             }
             Write::Key(key) => {
-                // Of two that add a name at once, the second looks after the first has committed.
-                lock_organization(&transaction, organization).await?;
-                let sql = "select name from api_key k where organization = $1 and revoked_at is null \
-                           and (expires_at is null or expires_at > $2) and id is distinct from $3 \
-                           and not exists (select 1 from api_key r where r.organization = $1 and r.replaces = k.id)";
-                let (created, replaces) = (key.created_at.as_millis(), key.replaces.as_ref().map(|id| id.as_str()));
-                let live = transaction.query(sql, &[&organization, &created, &replaces]).await?;
-                if live.iter().any(|row| key.name.is_taken_by(row.get(0))) {
-                    return Err(Trouble::Refused(Error::NameTaken));
-                }
                 let sql = "insert into api_key (id, organization, role, name, hash, created_at, expires_at, revoked_at, \
                            access, created_by, replaces) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
                 let (role, hash) = (key.role as i16, key.hash.as_bytes().as_slice());
@@ -97,6 +87,7 @@ pub(super) async fn write(
                 let revoked_at = key.revoked_at.map(Timestamp::as_millis);
                 let (id, name) = (key.id.as_str(), key.name.as_str());
                 let (access, created_by) = (key.access as i16, key.created_by.as_deref());
+                let replaces = key.replaces.as_ref().map(|id| id.as_str());
                 let params: [&dyn Param; 11] = [
                     &id,
                     &organization,
@@ -111,6 +102,15 @@ pub(super) async fn write(
                     &replaces,
                 ];
                 transaction.execute(sql, &params).await?;
+                // Of two that add a name at once, the second looks after the first has committed.
+                lock_organization(&transaction, organization).await?;
+                let sql = "select name from api_key k where organization = $1 and revoked_at is null \
+                           and (expires_at is null or expires_at > $2) and id is distinct from $3 and id <> $4 \
+                           and not exists (select 1 from api_key r where r.organization = $1 and r.replaces = k.id)";
+                let live = transaction.query(sql, &[&organization, &at, &replaces, &id]).await?;
+                if live.iter().any(|row| key.name.is_taken_by(row.get(0))) {
+                    return Err(Trouble::Refused(Error::NameTaken));
+                }
             }
             Write::KeyExpires(id, end) => {
                 let sql = "update api_key set expires_at = least(coalesce(expires_at, $3), $3) \

@@ -97,8 +97,30 @@ impl<'a> KeyBody<'a> {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct KeyWithToken<'a> {
-    #[serde(flatten)]
-    key: KeyBody<'a>,
+    /// Key public identifier. It stands readable in the token
+    #[schema(pattern = "^key_[a-z0-9]{12}$")]
+    public_id: &'a str,
+    /// What it is for
+    name: &'a str,
+    role: UserRole,
+    access: KeyAccess,
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// The public identifier of the key that made it, or `cli`. Null: an earlier build made it
+    #[schema(required, nullable)]
+    created_by: Option<&'a str>,
+    /// The first moment at which it no longer works; null: never
+    #[schema(required, format = DateTime)]
+    expires_at: Option<String>,
+    /// When a request with it was answered last, true to a minute; null: never
+    #[schema(required, format = DateTime)]
+    last_used_at: Option<String>,
+    /// When it was revoked; null: it was not
+    #[schema(required, format = DateTime)]
+    revoked_at: Option<String>,
+    /// The public identifier of the key that it took over from
+    #[schema(required, pattern = "^key_[a-z0-9]{12}$")]
+    replaces: Option<&'a str>,
     /// What goes into `Authorization: Bearer`. Never shown again: null where the request was sent again under its
     /// `Idempotency-Key`
     #[schema(required, nullable)]
@@ -107,7 +129,31 @@ pub(crate) struct KeyWithToken<'a> {
 
 impl<'a> KeyWithToken<'a> {
     pub(super) fn of(key: &'a Key, token: Option<&'a KeyToken>) -> Self {
-        Self { key: KeyBody::of(key), token: token.map(KeyToken::reveal) }
+        let KeyBody {
+            public_id,
+            name,
+            role,
+            access,
+            created_at,
+            created_by,
+            expires_at,
+            last_used_at,
+            revoked_at,
+            replaces,
+        } = KeyBody::of(key);
+        Self {
+            public_id,
+            name,
+            role,
+            access,
+            created_at,
+            created_by,
+            expires_at,
+            last_used_at,
+            revoked_at,
+            replaces,
+            token: token.map(KeyToken::reveal),
+        }
     }
 }
 

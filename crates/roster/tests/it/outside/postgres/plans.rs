@@ -71,7 +71,7 @@ fn no_statement_of_a_request_reads_everything_for_want_of_statistics() {
     let url = cluster.database();
     let binary = Binary::on(&format!("{url}?pool_size=2"));
     let (org, admin) = binary.organization_with_admin();
-    let key = |role: &str| binary.last_word(["key", "create", "--org", &org, "--role", role, "--name", "test"]);
+    let key = |role: &str| binary.last_word(["key", "create", "--org", &org, "--role", role, "--name", role]);
     let (clinician, manager) = (key("CLINICIAN"), key("BILLING_MANAGER"));
     let hook = ["webhook", "create", "--org", &org, "https://example.com/"];
     let made = binary.print(hook);

@@ -66,7 +66,7 @@ fn eight_processes_that_start_at_once_on_an_empty_database_all_come_up() {
 fn a_key_that_is_revoked_anywhere_is_refused_everywhere() {
     let two = Two::new();
     for _ in 0..5 {
-        let key = two.binary.last_word(["key", "create", "--org", &two.org, "--role", "ADMIN", "--name", "test"]);
+        let key = two.binary.last_word(["key", "create", "--org", &two.org, "--role", "ADMIN", "--name", "revoked"]);
         let id = two.binary.print(["key", "list", "--org", &two.org]);
         let newest =
             id.lines().filter(|line| line.contains("live")).map(|line| line.split('\t').next().expect("an id"));
