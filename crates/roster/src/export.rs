@@ -4,10 +4,11 @@
 //! gets a file gets all of it, and a slow receiver holds up nobody in the database.
 
 mod columns;
+mod sheet;
 
 use std::{
     fs::File,
-    io::{self, BufWriter, Seek, Write},
+    io::{self, BufWriter, Seek, SeekFrom, Write},
     sync::{Arc, Weak},
 };
 
@@ -33,17 +34,20 @@ pub(crate) enum Format {
     /// A row for each user, for spreadsheets and for `roster import`
     #[default]
     Csv,
+    /// A workbook with the same rows
+    Xlsx,
     /// A JSON object a line: the whole user, as the API shows it
     Ndjson,
 }
 
 impl Format {
-    pub(crate) const ALL: [Format; 2] = [Format::Csv, Format::Ndjson];
+    pub(crate) const ALL: [Format; 3] = [Format::Csv, Format::Xlsx, Format::Ndjson];
 
     /// As the API and the command line call it, and how the name of such a file ends.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Format::Csv => "csv",
+            Format::Xlsx => "xlsx",
             Format::Ndjson => "ndjson",
         }
     }
@@ -51,6 +55,7 @@ impl Format {
     pub(crate) fn media_type(self) -> &'static str {
         match self {
             Format::Csv => "text/csv; charset=utf-8; header=present",
+            Format::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
             Format::Ndjson => "application/x-ndjson",
         }
     }
@@ -80,6 +85,7 @@ pub(crate) async fn export(app: &App, caller: &Caller, query: &Query, format: Fo
         let read = app.export_users(caller, query.clone(), to).await;
         let written = writing.await.map_err(|_| Error::from(roster_store::Error::Closed))?;
         match (read, written) {
+            (Ok(()), Err(error)) if sheet::is_full(&error) => return Err(Error::NotNow(sheet::FULL)),
             // Where it cannot be written, it is not read on either.
             (_, Err(error)) => return Err(roster_store::Error::Storage(Box::new(error)).into()),
             (Ok(()), Ok((file, bytes, users))) => return Ok(Exported { file, bytes, users, leave }),
@@ -101,9 +107,7 @@ fn write(
     {
         let mut rows = Rows::begin(BufWriter::new(&mut file), format)?;
         while let Some(some) = users.blocking_recv() {
-            if asked.strong_count() == 0 {
-                return Err(io::Error::other("nobody waits for it any more"));
-            }
+            must_be_wanted(asked)?;
             for user in &some {
                 rows.add(user, organization)?;
             }
@@ -111,14 +115,28 @@ fn write(
         }
         rows.end()?;
     }
-    let bytes = file.stream_position()?;
+    if format == Format::Xlsx {
+        // Not while it is read: that takes several times as long, and the database would be held.
+        file.rewind()?;
+        file = sheet::of(file, written, asked)?;
+    }
+    let bytes = file.seek(SeekFrom::End(0))?;
     file.rewind()?;
     Ok((file, bytes, written))
+}
+
+fn must_be_wanted(asked: &Weak<()>) -> io::Result<()> {
+    match asked.strong_count() {
+        0 => Err(io::Error::other("nobody waits for it any more")),
+        _ => Ok(()),
+    }
 }
 
 /// What users are written to.
 enum Rows<W: Write> {
     Csv(Box<csv::Writer<W>>),
+    /// Records that a workbook is made of.
+    Records(Box<csv::Writer<W>>),
     Ndjson(W),
 }
 
@@ -131,6 +149,7 @@ impl<W: Write> Rows<W> {
                 csv.write_record(columns::ALL.map(|column| column.name))?;
                 Ok(Rows::Csv(csv.into()))
             }
+            Format::Xlsx => Ok(Rows::Records(csv::Writer::from_writer(into).into())),
             Format::Ndjson => Ok(Rows::Ndjson(into)),
         }
     }
@@ -143,6 +162,8 @@ impl<W: Write> Rows<W> {
                 }
                 Ok(csv.write_record(None::<&[u8]>)?)
             }
+            // No formula is made of a cell of text there.
+            Rows::Records(csv) => Ok(csv.write_record(columns::of(user).iter().map(|value| value.as_bytes()))?),
             Rows::Ndjson(into) => {
                 into.write_all(&WholeUserBody::of(user, organization).write())?;
                 into.write_all(b"\n")
@@ -152,7 +173,7 @@ impl<W: Write> Rows<W> {
 
     fn end(self) -> io::Result<()> {
         match self {
-            Rows::Csv(mut csv) => csv.flush(),
+            Rows::Csv(mut csv) | Rows::Records(mut csv) => csv.flush(),
             Rows::Ndjson(mut into) => into.flush(),
         }
     }

@@ -13,37 +13,54 @@ use roster_directory::{
 pub(super) struct Column {
     /// Its title, by which an import knows it.
     pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    /// How wide it is in a workbook, in characters.
+    pub(super) width: u8,
 }
 
-const fn column(name: &'static str) -> Column {
-    Column { name }
+/// What a workbook has in a column.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    /// A yes or a no.
+    Flag,
+    /// A day.
+    Day,
+    /// A day where it begins in UTC, else a moment as text: a workbook's days have no offset.
+    Due,
+    /// A moment, in UTC.
+    Moment,
+}
+
+const fn column(name: &'static str, kind: Kind, width: u8) -> Column {
+    Column { name, kind, width }
 }
 
 /// In their order. `metadata` is not among them: each of its names would be a column of its own.
 pub(super) const ALL: [Column; 23] = [
-    column("publicId"),
-    column("firstName"),
-    column("lastName"),
-    column("email"),
-    column("role"),
-    column("status"),
-    column("phoneNumber"),
-    column("npiNumber"),
-    column("shouldSendSMS"),
-    column("recertificationDate"),
-    column("providerPayors"),
-    column("sex"),
-    column("caregiverId"),
-    column("birthDate"),
-    column("addressLine1"),
-    column("addressLine2"),
-    column("city"),
-    column("state"),
-    column("postalCode"),
-    column("externalId"),
-    column("createdAt"),
-    column("updatedAt"),
-    column("deactivatedAt"),
+    column("publicId", Kind::Text, 26),
+    column("firstName", Kind::Text, 18),
+    column("lastName", Kind::Text, 18),
+    column("email", Kind::Text, 30),
+    column("role", Kind::Text, 20),
+    column("status", Kind::Text, 13),
+    column("phoneNumber", Kind::Text, 18),
+    column("npiNumber", Kind::Text, 13),
+    column("shouldSendSMS", Kind::Flag, 15),
+    column("recertificationDate", Kind::Due, 20),
+    column("providerPayors", Kind::Text, 36),
+    column("sex", Kind::Text, 10),
+    column("caregiverId", Kind::Text, 26),
+    column("birthDate", Kind::Day, 12),
+    column("addressLine1", Kind::Text, 28),
+    column("addressLine2", Kind::Text, 18),
+    column("city", Kind::Text, 18),
+    column("state", Kind::Text, 8),
+    column("postalCode", Kind::Text, 12),
+    column("externalId", Kind::Text, 16),
+    column("createdAt", Kind::Moment, 20),
+    column("updatedAt", Kind::Moment, 20),
+    column("deactivatedAt", Kind::Moment, 20),
 ];
 
 /// What stands in them, as text.

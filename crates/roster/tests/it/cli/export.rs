@@ -1,9 +1,10 @@
 //! `roster export`: and what it writes is read back by `roster import` without changing anything.
 
-use std::os::unix::fs::PermissionsExt;
+use std::{io::Read, os::unix::fs::PermissionsExt};
 
 use insta::assert_snapshot;
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
+use roster_sheet::{Cell, xlsx::Book};
 use serde_json::{Value, json};
 
 use super::user::Office;
@@ -107,7 +108,7 @@ fn what_is_exported_is_read_back_and_changes_nothing() {
     }
 }
 
-const FILES: &[&str] = &["users.csv", "users.ndjson"];
+const FILES: [&str; 3] = ["users.csv", "users.xlsx", "users.ndjson"];
 
 #[test]
 fn a_file_is_for_nobody_else_and_is_never_written_over() {
@@ -130,6 +131,46 @@ fn a_file_is_for_nobody_else_and_is_never_written_over() {
     assert_snapshot!(complaint, @"1: roster: cannot write none/all.csv: No such file or directory (os error 2)");
     let complaint = office.binary.complaint(["export", "--org", "org_000000000000"]);
     assert_snapshot!(complaint, @"1: roster: there is no organization org_000000000000");
+}
+
+#[test]
+fn a_workbook_has_days_that_are_days_and_a_header_that_stays() {
+    let office = Office::new();
+    let ann = ["--first-name", "=1+1", "--last-name", "Lee", "--postal-code", "02134", "--birth-date", "1990-05-17"];
+    office.created(&[&ann[..], &["--recertification-date", "2027-03-15"]].concat());
+    let bo = ["--first-name", "Bo", "--last-name", "Roe", "--birth-date", "1899-12-31"];
+    office.created(&[&bo[..], &["--recertification-date", "2027-03-15T00:00:00+02:00"]].concat());
+    office.export(&["--sort", "createdAt_asc", "users.xlsx"]);
+    let file = || std::fs::File::open(office.binary.path().join("users.xlsx")).expect("a file");
+
+    let (mut book, mut rows) = (Book::open(file()).expect("a workbook"), Vec::new());
+    assert_eq!(book.sheets(), ["Users"]);
+    let take = |row| {
+        rows.push(row);
+        true
+    };
+    book.rows("Users", take).expect("rows");
+    let cell = |row: usize, title: &str| {
+        let titles = &rows[0];
+        let column = titles.cells.iter().position(|cell| cell.text() == title).expect("a column");
+        rows[row].cell(column).clone()
+    };
+    let (text, day) = (|text: &str| Cell::Text(text.to_owned()), |text: &str| Cell::Day(text.parse().expect("a day")));
+    assert!(cell(1, "firstName") == text("=1+1") && cell(1, "postalCode") == text("02134"));
+    assert!(cell(1, "shouldSendSMS") == Cell::Bool(false) && cell(1, "email") == Cell::Empty);
+    assert!(cell(1, "birthDate") == day("1990-05-17") && cell(1, "recertificationDate") == day("2027-03-15"));
+    assert!(matches!(cell(1, "createdAt"), Cell::Day(_)) && cell(1, "deactivatedAt") == Cell::Empty);
+    // Neither is a day of Excel: one comes before the first, the other has an offset.
+    assert!(cell(2, "birthDate") == text("1899-12-31"));
+    assert!(cell(2, "recertificationDate") == text("2027-03-15T00:00:00.000+02:00"));
+
+    let mut sheet = String::new();
+    let mut parts = zip::ZipArchive::new(file()).expect("a zip");
+    parts.by_name("xl/worksheets/sheet1.xml").expect("the sheet").read_to_string(&mut sheet).expect("UTF-8");
+    for part in [r#"<pane ySplit="1""#, r#"state="frozen""#, r#"<autoFilter ref="A1:W3"/>"#, "<col min="] {
+        assert!(sheet.contains(part), "{part}: {sheet}");
+    }
+    assert!(!sheet.contains("<f>"), "no formula: {sheet}");
 }
 
 #[test]

@@ -48,6 +48,7 @@ const BLOCK: usize = 64 << 10;
         status = 200, description = "The file",
         content(
             (String = "text/csv"),
+            (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
             (String = "application/x-ndjson")
         ),
         headers(("Content-Disposition" = String, description = "`attachment`, with a name that has the day in UTC"))
@@ -124,5 +125,6 @@ pub(crate) struct ExportParams {
 #[expect(dead_code, reason = "it is the schema; values never take this shape")]
 pub(crate) enum FileFormat {
     Csv,
+    Xlsx,
     Ndjson,
 }

@@ -149,6 +149,12 @@ async fn a_csv_is_a_file_whose_cells_are_no_formulas() {
     USR,'=1+1,"O""Brien, Jr",'+ann@example.com,CLINICIAN,ACTIVE,'+14155550100,0123456789,false,2027-03-15T23:00:00.000-05:00,pay_500000000000; pay_600000000000,,,1899-12-31,,,,,02134,007,2025-01-15T10:30:00.000Z,2025-01-15T10:30:00.000Z,<CRLF>
     "#);
 
+    let answer = admin.get(&format!("{EXPORT}?format=xlsx")).await;
+    let workbook = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+    assert_eq!(answer.header("content-type"), workbook);
+    assert_eq!(answer.header("content-disposition"), r#"attachment; filename="users-2025-01-15.xlsx""#);
+    assert!(answer.text.starts_with("PK"));
+
     let answer = admin.get(&format!("{EXPORT}?format=ndjson")).await;
     assert_eq!(answer.header("content-type"), "application/x-ndjson");
     assert_eq!(answer.header("content-disposition"), r#"attachment; filename="users-2025-01-15.ndjson""#);
@@ -161,7 +167,7 @@ async fn what_is_wrong_with_the_question_is_said_and_what_is_no_part_of_it_is_na
     let admin = roster.admin().await;
     let wrong = "format=pdf&search=%00&role=KING&status=GONE&email=%00&sort=name";
     assert_snapshot!(issues(&admin.get(&format!("{EXPORT}?{wrong}")).await), @"
-    invalid_enum_value format: Invalid enum value. Expected 'csv' | 'ndjson', received 'pdf'
+    invalid_enum_value format: Invalid enum value. Expected 'csv' | 'xlsx' | 'ndjson', received 'pdf'
     custom search: Control characters are not allowed
     invalid_enum_value role: Invalid enum value. Expected 'ADMIN' | 'BILLING_MANAGER' | 'SCHEDULING_MANAGER' | 'CLINICIAN' | 'TECHNICIAN' | 'PATIENT' | 'CAREGIVER' | 'HIPP_ADMIN' | 'HIPP_BILLING_MANAGER' | 'CLINICAL_ADMIN' | 'PAYROLL_ADMIN' | 'CLINICAL_SUPERADMIN', received 'KING'
     invalid_enum_value status: Invalid enum value. Expected 'ACTIVE' | 'DEACTIVATED' | 'ALL', received 'GONE'
