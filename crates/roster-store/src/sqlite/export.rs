@@ -1,6 +1,6 @@
 //! All users of a list, whole, as they are at one moment.
 //!
-//! First their places, 16 bytes each in memory, and then one after the other, within one read transaction. It may stand in
+//! First their places, some tens of bytes each in memory, and then one user after the other, within one read transaction. It may stand in
 //! the way of the log and be ended for that: then it is to be begun anew.
 
 use roster_directory::{
