@@ -23,4 +23,6 @@ pub use altered::Altered;
 pub use copy::{Copied, CopyError, Progress, copy};
 pub use error::{Error, chain};
 pub(crate) use store::Selection;
-pub use store::{Ahead, Epoch, KeyRecord, Listed, Listing, Location, Options, Remembered, Repaired, Sought, Store};
+pub use store::{
+    Ahead, Epoch, KeyRecord, Leave, Listed, Listing, Location, Options, Remembered, Repaired, Sought, Store,
+};

@@ -8,6 +8,7 @@ pub(crate) mod connect;
 mod connection;
 pub(crate) mod copy;
 mod errors;
+mod export;
 mod feed;
 mod freshness;
 mod horizon;

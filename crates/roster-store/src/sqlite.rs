@@ -6,6 +6,7 @@ mod asker;
 mod clock;
 pub(crate) mod copy;
 mod emails;
+mod export;
 mod freshness;
 mod index;
 mod jobs;

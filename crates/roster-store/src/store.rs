@@ -1,5 +1,6 @@
 //! `Store`: commit a change, answer a query. Which engine answers is its secret.
 
+mod export;
 mod outbox;
 mod sought;
 mod trail;
@@ -22,10 +23,13 @@ use roster_directory::{
 use crate::{
     Error,
     altered::{Alterations, Altered},
+    fair::Fair,
     postgres::{Postgres, connect::Url},
     sqlite::Sqlite,
 };
 
+pub(crate) use export::EXPORTED_AT_ONCE;
+pub use export::Leave;
 pub use sought::Sought;
 
 /// Where the database is.
@@ -225,6 +229,7 @@ pub struct Remembered {
 pub struct Store {
     engine: Engine,
     latest_when_opened: Timestamp,
+    exports: Fair,
 }
 
 #[derive(Clone)]
@@ -261,7 +266,7 @@ impl Store {
                 (Engine::Postgres(Arc::new(postgres)), latest)
             }
         };
-        Ok(Self { engine, latest_when_opened })
+        Ok(Self { engine, latest_when_opened, exports: Fair::new(export::AT_A_TIME) })
     }
 
     /// The latest moment that was recorded before the store was opened.

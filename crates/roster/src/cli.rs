@@ -5,6 +5,7 @@ mod audit;
 mod clock;
 mod copy;
 mod event;
+mod export;
 mod import;
 mod key;
 mod openapi;
@@ -75,6 +76,8 @@ enum Command {
     /// Bring a file of people: a spreadsheet, or lines of JSON. Each row goes by the rules of the API; a row that is refused
     /// is named, and the others are taken all the same
     Import(Box<import::Import>),
+    /// Write the users of an organization to a file, as they are at one moment; `roster import` reads it back
+    Export(Box<export::Export>),
     /// What happened in an organization
     #[command(subcommand)]
     Event(event::EventCommand),
@@ -140,6 +143,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
                     Command::Payor(command) => command.run(&app).await,
                     Command::User(command) => command.run(&app).await,
                     Command::Import(command) => command.run(&app).await,
+                    Command::Export(command) => command.run(&app).await,
                     Command::Event(command) => command.run(&app).await,
                     Command::Audit(command) => command.run(&app).await,
                     Command::Webhook(command) => command.run(&app).await,

@@ -39,7 +39,7 @@ use crate::{
 pub use api::openapi;
 pub(crate) use api::{
     AuditBody, MAX_BYTES, Value,
-    users::{FIELDS, cells, line},
+    users::{FIELDS, WholeUserBody, cells, line},
     warning::Unknown,
 };
 use route::beside;

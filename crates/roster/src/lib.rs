@@ -6,6 +6,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod deliver;
+mod export;
 pub mod http;
 mod intake;
 pub mod telemetry;

@@ -76,6 +76,7 @@ macro_rules! routes {
 routes!(
     CreateUser,
     ListUsers,
+    ExportUsers,
     GetUser,
     UpdateUser,
     DeactivateUser,

@@ -49,29 +49,7 @@ pub(super) async fn list(
     let shown = if query.whole { WHOLE } else { LISTED };
     let mut params: Vec<&dyn Param> = vec![&organization, &buckets, &size, &offset];
     let filters_beyond_bucket = email.is_some() || !needles.is_empty();
-    // A search reads all users of these buckets anyhow. Anything else must not read all of a bucket.
-    let mut filter = match needles.is_empty() {
-        true => String::from("organization = $1 and bucket + 0 = any ($2::smallint[])"),
-        false => String::from("organization = $1 and bucket = any ($2)"),
-    };
-    let mut users = String::from("users");
-    if let Some(email) = &email {
-        params.push(email);
-        users = with_email(query.status, params.len());
-    }
-    for needles in &needles {
-        params.push(&needles.folded);
-        write!(filter, " and (search like ${}", params.len()).expect(NEVER);
-        if let Some(digits) = &needles.digits {
-            params.push(digits);
-            write!(filter, " or phone_digits like ${}", params.len()).expect(NEVER);
-        }
-        if let Some(id) = &needles.id {
-            params.push(id);
-            write!(filter, " or id = ${}", params.len()).expect(NEVER);
-        }
-        filter.push(')');
-    }
+    let (users, mut filter) = wanted(query.status, &email, &needles, &mut params);
     // The part of the list that the page is in.
     let mut stretch = String::new();
     let mut not_yet = String::from("false");
@@ -173,6 +151,40 @@ pub(super) async fn list(
     Ok(Page { selection: Selection { users, whole, turns, total: total as u64 }, is_full, ends_beyond })
 }
 
+/// Where those are read whom a list finds, and by what; adds what that needs to the parameters, of which the first two are
+/// the organization and the buckets.
+pub(super) fn wanted<'a>(
+    status: Option<Status>,
+    email: &'a Option<&'a str>,
+    needles: &'a [Needles],
+    params: &mut Vec<&'a dyn Param>,
+) -> (String, String) {
+    // A search reads all users of these buckets anyhow. Anything else must not read all of a bucket.
+    let mut filter = match needles.is_empty() {
+        true => String::from("organization = $1 and bucket + 0 = any ($2::smallint[])"),
+        false => String::from("organization = $1 and bucket = any ($2)"),
+    };
+    let mut users = String::from("users");
+    if let Some(email) = email {
+        params.push(email);
+        users = with_email(status, params.len());
+    }
+    for needles in needles {
+        params.push(&needles.folded);
+        write!(filter, " and (search like ${}", params.len()).expect(NEVER);
+        if let Some(digits) = &needles.digits {
+            params.push(digits);
+            write!(filter, " or phone_digits like ${}", params.len()).expect(NEVER);
+        }
+        if let Some(id) = &needles.id {
+            params.push(id);
+            write!(filter, " or id = ${}", params.len()).expect(NEVER);
+        }
+        filter.push(')');
+    }
+    (users, filter)
+}
+
 /// How many users of these buckets there are, and how many of others.
 const COUNTED: &str = "select coalesce(sum(users) filter (where bucket = any ($2)), 0)::bigint as shown, \
                        coalesce(sum(users) filter (where bucket <> all ($2)), 0)::bigint as hidden \
@@ -250,7 +262,7 @@ async fn turn_of_cursor(client: &Connection, organization: &str, id: UserId, que
     })
 }
 
-fn numbers(buckets: Buckets) -> Vec<i16> {
+pub(super) fn numbers(buckets: Buckets) -> Vec<i16> {
     buckets.iter().map(|bucket| i16::from(bucket.number())).collect()
 }
 
@@ -283,14 +295,14 @@ const WHOLE: Shown = Shown {
 };
 
 /// What one term is looked for as: patterns of `like`, and an id.
-struct Needles {
+pub(super) struct Needles {
     folded: String,
     digits: Option<String>,
     id: Option<String>,
 }
 
 impl Needles {
-    fn of(term: &Term) -> Self {
+    pub(super) fn of(term: &Term) -> Self {
         let mut needles = term.needles().map(pattern);
         Self {
             folded: needles.next().unwrap_or_default(),

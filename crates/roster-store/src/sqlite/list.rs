@@ -91,9 +91,14 @@ fn with_whole(
     Ok(selection)
 }
 
-fn by_email(reader: &Reader, number: OrganizationNumber, email: &EmailKey, query: &Query) -> Result<Selection, Error> {
+/// All of a list by e-mail, in its order: one is active at most, and has few before it.
+pub(super) fn having_email(
+    reader: &Reader,
+    number: OrganizationNumber,
+    email: &EmailKey,
+    query: &Query,
+) -> Result<Vec<(Turn, User)>, Error> {
     let (buckets, mut users) = (Buckets::of(query), Vec::new());
-    // One is active at most, and has few before it: so all are read, and the page is cut out of them.
     for place in reader.emails().places_of(reader.connection(), number, email)? {
         let sql = concat!(
             "select ",
@@ -110,6 +115,12 @@ fn by_email(reader: &Reader, number: OrganizationNumber, email: &EmailKey, query
     if query.order == Order::NewestFirst {
         users.reverse();
     }
+    Ok(users)
+}
+
+/// A page that is cut out of all of them.
+fn by_email(reader: &Reader, number: OrganizationNumber, email: &EmailKey, query: &Query) -> Result<Selection, Error> {
+    let mut users = having_email(reader, number, email, query)?;
     let total = users.len() as u64;
     if let Some(after) = Turn::of_cursor(reader, number, query)? {
         users.retain(|(turn, _)| match query.order {

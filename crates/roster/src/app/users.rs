@@ -11,6 +11,7 @@ use roster_directory::{
     user::{Diff, Profile, Warning},
 };
 use roster_store::Listing;
+use tokio::sync::mpsc;
 
 use super::{App, Caller, Error, repeat::Answering};
 
@@ -107,6 +108,13 @@ impl App {
     pub async fn list_users(&self, caller: &Caller, query: Query) -> Result<Listing, Error> {
         debug_assert!(query.visible.without(caller.identity.may_read).is_empty());
         Ok(self.store.list(caller.organization(), query).await?)
+    }
+
+    /// All users that a query finds and the caller may see, whole, as they are at one moment, whatever its page. They go
+    /// through the channel; where this fails, what went through is a part only.
+    pub async fn export_users(&self, caller: &Caller, query: Query, to: mpsc::Sender<Vec<User>>) -> Result<(), Error> {
+        let visible = query.visible.and(caller.identity.may_read);
+        Ok(self.store.export(caller.organization(), Query { visible, ..query }, to).await?)
     }
 
     /// Those of the requested payors that are the organization's, each once; the others become warnings.

@@ -120,11 +120,12 @@ struct Details {
     external_id: Option<ExternalId>,
 }
 
+/// Which users, and in which order.
 #[derive(Debug, Args)]
-pub(super) struct List {
+pub(super) struct Filter {
     /// The organization they belong to
     #[arg(long)]
-    org: OrganizationId,
+    pub(super) org: OrganizationId,
     /// Only those in whose names, email or phone every word occurs
     #[arg(long, default_value = "", value_parser = |text: &str| Terms::parse(text).map_err(Told::told))]
     search: Terms,
@@ -140,6 +141,12 @@ pub(super) struct List {
     /// createdAt_desc, createdAt_asc, updatedAt_desc or updatedAt_asc
     #[arg(long, default_value = "createdAt_desc", value_parser = |text: &str| Sort::parse(text).map_err(Told::told))]
     sort: Sort,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    filter: Filter,
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=Page::MAX_NUMBER))]
     page: u64,
     #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..=i64::from(Page::MAX_SIZE)))]
@@ -248,21 +255,9 @@ impl Create {
 
 impl List {
     async fn run(self, app: &App) -> anyhow::Result<()> {
-        let query = Query {
-            visible: RoleSet::ALL,
-            role: self.role,
-            status: self.status.0,
-            whole: true,
-            email: self.email,
-            search: self.search,
-            key: self.sort.key,
-            order: self.sort.order,
-            page: Page { number: self.page, size: self.page_size },
-            after: None,
-            after_turn: None,
-        };
-        let page = query.page;
-        let caller = operator_of(app, self.org).await?;
+        let page = Page { number: self.page, size: self.page_size };
+        let caller = operator_of(app, self.filter.org).await?;
+        let query = Query { page, ..queried(self.filter, caller.identity.may_read) };
         let listing = app.list_users(&caller, query).await?;
         for user in &listing.whole {
             let email = or_dash(user.email.as_ref().map(Email::as_str));
@@ -271,6 +266,24 @@ impl List {
         }
         note(format_args!("page {} of {}, {} users", page.number, page.count(listing.total), listing.total));
         Ok(())
+    }
+}
+
+/// Whole users by a filter.
+pub(super) fn queried(filter: Filter, visible: RoleSet) -> Query {
+    let Filter { org: _, search, role, status, email, sort } = filter;
+    Query {
+        visible,
+        role,
+        status: status.0,
+        whole: true,
+        email,
+        search,
+        key: sort.key,
+        order: sort.order,
+        page: Page::default(),
+        after: None,
+        after_turn: None,
     }
 }
 

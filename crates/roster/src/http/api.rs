@@ -48,6 +48,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
             post(route(Route::CreateUser, users::create_user))
                 .get(route(Route::ListUsers, users::list_users).taking(&users::PARAMETERS)),
         )
+        .route("/users/export", get(route(Route::ExportUsers, users::export::export_users).taking(&users::EXPORT)))
         .route(
             "/users/{publicId}",
             get(route(Route::GetUser, users::get_user).taking(&users::VIEW))

@@ -7,7 +7,7 @@ use std::{
 };
 
 use roster_directory::{Issue, OrganizationId, UserId};
-use roster_sheet::{Field, Table, guard};
+use roster_sheet::{Field, Table, field::is_not_taken, guard};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::{Beside, Content, Said};
@@ -63,7 +63,7 @@ impl Told {
         }
         let mut warnings: Vec<String> = done.warnings.iter().map(|warning| self::shown(warning, org)).collect();
         if let Some(beside) = &done.beside {
-            let unknown = beside.unknown.named().iter().filter(|name| !is_own(name));
+            let unknown = beside.unknown.named().iter().filter(|name| !is_own(name) && !is_not_taken(name));
             warnings.extend(unknown.map(|name| format!("there is no field {name}; ignored")));
             if beside.unknown.more() > 0 {
                 warnings.push(format!("more names are no fields ({}); ignored", beside.unknown.more()));

@@ -6,6 +6,7 @@ mod command;
 mod database;
 pub(crate) mod demo;
 mod event;
+mod export;
 mod import;
 mod key;
 mod org;

@@ -21,6 +21,7 @@ use super::{
     paths(
         users::create_user,
         users::list_users,
+        users::export::export_users,
         users::get_user,
         users::change::update_user,
         users::change::deactivate_user,

@@ -1,6 +1,7 @@
 //! `/api/v1/users`: create, list, get by id.
 
 pub(super) mod change;
+pub(super) mod export;
 mod parse;
 pub(super) mod shape;
 mod whole;
@@ -34,9 +35,10 @@ use super::{
     warning::{List, is_harmless},
 };
 use crate::app::{Acted, Answering, Caller, Error};
-pub(crate) use parse::{FIELDS, PARAMETERS, VIEW, cells, line};
+pub(crate) use parse::{EXPORT, FIELDS, PARAMETERS, VIEW, cells, line};
 use shape::{CreateUserRequest, CreateUserResponse, ListParams, Pagination, UserBody, UserPage, View};
-use whole::{WholeUserBody, WholeUserPage};
+pub(crate) use whole::WholeUserBody;
+use whole::WholeUserPage;
 
 /// Warnings about payors that are spelled out; the others are counted, so that the header stays short.
 const MAX_NAMED_PAYORS: usize = 20;

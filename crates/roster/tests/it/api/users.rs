@@ -12,6 +12,7 @@ mod cursor;
 mod deactivate;
 mod erase;
 mod etag;
+mod export;
 mod get;
 mod list;
 mod patch;

@@ -1,5 +1,7 @@
 //! What a body or a query string asks for, or everything that is wrong with it.
 
+use std::borrow::Cow;
+
 use roster_directory::{
     Flaw, Issue, NewUser, Query, Role, RoleSet, UserId,
     credential::{Day, RecertificationDate},
@@ -12,10 +14,10 @@ use roster_directory::{
 
 use super::super::{
     body::{Check, Fields, Value},
-    params::{CURSOR, PAGE_SIZE, cursor_of, given, size_of_page, take, whole_number},
+    params::{CURSOR, PAGE_SIZE, cursor_of, given, options, size_of_page, take, whole_number},
     warning::Unknown,
 };
-use crate::app::import::Given;
+use crate::{app::import::Given, export::Format};
 
 /// Payor ids one user can be created with.
 const MAX_PAYORS: usize = 100;
@@ -172,7 +174,34 @@ pub(super) fn query(query: &str, visible: RoleSet) -> Result<Query, Vec<Issue>> 
     let [page, page_size, search, role, status, email, sort, cursor, view] = given(query, &PARAMETERS);
 
     let mut issues = Vec::new();
-    let mut asked = Query {
+    let mut asked = everybody(visible);
+    take(&mut issues, "page", page, |text| whole_number(text, Page::MAX_NUMBER), |number| asked.page.number = number);
+    take(&mut issues, PAGE_SIZE, page_size, size_of_page, |size| asked.page.size = size);
+    filter(&mut asked, &mut issues, [search, role, status, email, sort]);
+    take(&mut issues, CURSOR, cursor, cursor_of(place_in_list), |(id, turn)| {
+        (asked.after, asked.after_turn) = (Some(id), turn);
+    });
+    take(&mut issues, VIEW[0], view, is_whole, |whole| asked.whole = whole);
+    if issues.is_empty() { Ok(asked) } else { Err(issues) }
+}
+
+/// Which users are exported as what, or everything that is wrong with the question.
+pub(super) fn exported(query: &str, visible: RoleSet) -> Result<(Query, Format), Vec<Issue>> {
+    let [format, filters @ ..] = given(query, &EXPORT);
+    let (mut issues, mut asked) = (Vec::new(), Query { whole: true, ..everybody(visible) });
+    let mut kind = Format::default();
+    let format_of = |text: &str| {
+        let format = Format::ALL.into_iter().find(|format| format.as_str() == text);
+        format.ok_or_else(|| Flaw::not_one_of(&options(Format::ALL.map(Format::as_str)), text))
+    };
+    take(&mut issues, EXPORT[0], format, format_of, |format| kind = format);
+    filter(&mut asked, &mut issues, filters);
+    if issues.is_empty() { Ok((asked, kind)) } else { Err(issues) }
+}
+
+/// Active users, the newest first.
+fn everybody(visible: RoleSet) -> Query {
+    Query {
         visible,
         role: None,
         status: Some(Status::Active),
@@ -184,31 +213,31 @@ pub(super) fn query(query: &str, visible: RoleSet) -> Result<Query, Vec<Issue>> 
         page: Page::default(),
         after: None,
         after_turn: None,
-    };
-    take(&mut issues, "page", page, |text| whole_number(text, Page::MAX_NUMBER), |number| asked.page.number = number);
-    take(&mut issues, PAGE_SIZE, page_size, size_of_page, |size| asked.page.size = size);
-    take(&mut issues, "search", search, Terms::parse, |terms| asked.search = terms);
+    }
+}
+
+/// Which users are meant, and in which order: what list and export are both asked by.
+fn filter(asked: &mut Query, issues: &mut Vec<Issue>, [search, role, status, email, sort]: [Option<Cow<'_, str>>; 5]) {
+    take(issues, "search", search, Terms::parse, |terms| asked.search = terms);
     take(
-        &mut issues,
+        issues,
         "role",
         role,
         |name| Role::parse(name).ok_or_else(|| Flaw::not_one_of(ANY_ROLE, name)),
         |role| asked.role = Some(role),
     );
-    take(&mut issues, "status", status, status_of, |status| asked.status = status);
+    take(issues, "status", status, status_of, |status| asked.status = status);
     let email = email.filter(|email| !email.is_empty());
-    take(&mut issues, "email", email, EmailKey::sought, |email| asked.email = Some(email));
-    take(&mut issues, "sort", sort, Sort::parse, |sort| (asked.key, asked.order) = (sort.key, sort.order));
-    take(&mut issues, CURSOR, cursor, cursor_of(place_in_list), |(id, turn)| {
-        (asked.after, asked.after_turn) = (Some(id), turn);
-    });
-    take(&mut issues, VIEW[0], view, is_whole, |whole| asked.whole = whole);
-    if issues.is_empty() { Ok(asked) } else { Err(issues) }
+    take(issues, "email", email, EmailKey::sought, |email| asked.email = Some(email));
+    take(issues, "sort", sort, Sort::parse, |sort| (asked.key, asked.order) = (sort.key, sort.order));
 }
 
 /// What a list of users can be asked by.
 pub(crate) const PARAMETERS: [&str; 9] =
     ["page", PAGE_SIZE, "search", "role", "status", "email", "sort", CURSOR, VIEW[0]];
+
+/// What an export can be asked by.
+pub(crate) const EXPORT: [&str; 6] = ["format", "search", "role", "status", "email", "sort"];
 
 /// What get by id can be asked by.
 pub(crate) const VIEW: [&str; 1] = ["view"];
