@@ -226,7 +226,7 @@ fn main() -> anyhow::Result<()> {
         What::Waiting(effort) => part("waiting", effort, &[waiting]),
         What::Peers(effort) => part("peers", effort, &[peers]),
         What::Create(load) => load.one("create", 0, |key, _| ask::create(key)),
-        What::Patch(load) => load.one("patch", 100_000, |key, users| ask::patch_name(key, users)),
+        What::Patch(load) => load.one("patch", 100_000, ask::patch_name),
         What::Get(load) => load.one("get", 1_000_000, |key, users| ask::user(key, users, 20_000)),
         What::List { load, query } => load.one("list", 1_000_000, |key, _| ask::page(key, &query)),
         What::Fixed(load) => load.one("fixed", 1_000_000, |key, _| ask::fixed(key)),
