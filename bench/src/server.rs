@@ -58,7 +58,7 @@ impl Roster {
 
     /// Makes a key.
     pub(crate) fn key(&self, database: &Path, org: &str, role: &str) -> anyhow::Result<String> {
-        self.last_word(database, &["key", "create", "--org", org, "--role", role, "--name", "bench"])
+        self.last_word(database, &["key", "create", "--org", org, "--role", role, "--name", role])
     }
 
     /// Starts a server on a free port, and waits until it says where it listens.

@@ -446,7 +446,7 @@ impl Cluster {
             seed::organization(0).to_string()
         };
         let role = Role::Admin.as_str();
-        let key = ["key", "create", "--org", &org, "--role", role, "--name", "bench"];
+        let key = ["key", "create", "--org", &org, "--role", role, "--name", role];
         Ok((url, bench.roster.last_word_at(&at, &key)?))
     }
 }
