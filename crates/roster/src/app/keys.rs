@@ -116,7 +116,9 @@ impl App {
         let said = used.end_said.insert(key.id, now);
         match said.filter(|said| now < said.plus_millis(DAY)) {
             Some(said) => drop(used.end_said.insert(key.id, said)),
-            None => tracing::warn!(key = %key.id, days, "the key {} ends within {} days: rotate it", key.id, days + 1),
+            None => {
+                tracing::warn!(key = %key.id, days, "the key {} ends soon (whole days left: {days}): rotate it", key.id)
+            }
         }
     }
 
@@ -212,8 +214,13 @@ impl App {
         let old_ends = if grace == 0 { now } else { self.end_of(now, grace)? };
         let writes = vec![Write::Key(Box::new(key.clone())), Write::KeyExpires(id, old_ends)];
         let answer = answering.map(|answering| answering(&key));
-        self.commit_answered(caller, (Action::KeyRotated, Target::Key(id), "expiresAt"), writes, now, answer).await?;
-        Ok((key, token))
+        let entry = (Action::KeyRotated, Target::Key(id), "expiresAt");
+        match self.commit_answered(caller, entry, writes, now, answer).await {
+            Ok(()) => Ok((key, token)),
+            // The one that took over has its name.
+            Err(Error::NameTaken) => Err(Error::NotNow("Another key took over from it: rotate that one")),
+            Err(error) => Err(error),
+        }
     }
 
     /// So many milliseconds after the latest moment there was: whether a key is over is judged by that.

@@ -119,7 +119,7 @@ pub(crate) struct AuditParams {
     #[param(minimum = 1, maximum = 100, default = 25)]
     page_size: Option<u32>,
     /// The `publicId` of the last entry seen
-    #[param(pattern = "^aud_[0-9a-f]{24}$")]
+    #[param(pattern = "^aud_[0-7][0-9a-f]{15}[0-7][0-9a-f]{7}$")]
     cursor: Option<String>,
 }
 
@@ -136,7 +136,7 @@ pub(crate) struct AuditList<'a> {
 #[schema(as = AuditEntry)]
 pub(crate) struct AuditBody<'a> {
     /// Entry public identifier
-    #[schema(pattern = "^aud_[0-9a-f]{24}$")]
+    #[schema(pattern = "^aud_[0-7][0-9a-f]{15}[0-7][0-9a-f]{7}$")]
     public_id: String,
     #[schema(format = DateTime)]
     created_at: String,

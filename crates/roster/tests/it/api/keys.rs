@@ -227,6 +227,10 @@ async fn live_keys_have_names_of_their_own() {
     let (second, _) = made(&admin.act(&format!("{KEYS}/{first}/rotate")).await);
     made(&admin.act(&format!("{KEYS}/{second}/rotate")).await);
     assert_eq!(issues(&admin.post(KEYS, key("HR system", Role::Patient)).await), taken);
+    for replaced in [&first, &second] {
+        let answer = admin.act(&format!("{KEYS}/{replaced}/rotate")).await;
+        assert_eq!(issues(&answer), "custom : Another key took over from it: rotate that one");
+    }
     // What is over, or was revoked, has no name to keep.
     let body = json!({ "name": "Short", "role": "PATIENT", "expiresAt": "2025-01-15T10:31:00Z" });
     made(&admin.post(KEYS, body.clone()).await);

@@ -75,7 +75,9 @@ fn run(document: Document, seed: u32) -> usize {
     let (code, log) = server.wait();
     assert_eq!(code, Some(0), "{log}");
     assert!(!log.contains(r#""level":"ERROR""#), "{log}");
-    assert!(!log.contains(r#""level":"WARN""#), "{log}");
+    // It rotates keys, also its own, which then ends soon.
+    let warns = |line: &str| line.contains(r#""level":"WARN""#) && !line.contains("ends soon");
+    assert!(!log.lines().any(warns), "{log}");
 
     let sent = cases(&verdict.said).unwrap_or_else(|| panic!("how many cases? {}", verdict.said));
     assert!(sent > 100, "only {sent} cases: {}", verdict.said);

@@ -40,7 +40,7 @@ pub(crate) struct CreateKeyRequest {
 #[expect(dead_code, reason = "it is the schema; values never take this shape")]
 pub(crate) struct RotateKeyRequest {
     /// How long the old key still works: a number and `d`, `h`, `m` or `s`. Left out: 24 hours
-    #[schema(nullable = false, pattern = "^[0-9]{1,10}[dhms]$", example = "24h")]
+    #[schema(nullable = false, pattern = "^([0-9]{1,4}d|[0-9]{1,5}h|[0-9]{1,7}m|[0-9]{1,9}s)$", example = "24h")]
     overlap: Option<String>,
 }
 
