@@ -56,7 +56,7 @@ use index::Indexer;
 use log::Log;
 use place::OrganizationNumber;
 use profiles::Profiles;
-use readers::Readers;
+use readers::{Reader, Readers};
 use writer::Writer;
 
 /// Queries that read more than a page of rows and may run at once. Each holds a thread and a connection.
@@ -185,6 +185,15 @@ impl Sqlite {
         if let Some(listing) = self.readers.with(|reader| list::light(reader, number, &query))? {
             return Ok(listing);
         }
+        self.read_heavily(organization, move |reader| list::heavy(reader, number, &query)).await
+    }
+
+    /// Answers a question that reads many rows, on a thread of its own, once it is the organization's turn.
+    async fn read_heavily<T: Send + 'static>(
+        &self,
+        organization: OrganizationId,
+        read: impl FnOnce(&Reader) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
         let deadline = Instant::now() + HEAVY_WAIT;
         let place = tokio::time::timeout_at(deadline, self.heavy.place(organization)).await;
         let place = place.map_err(|_| Error::Busy)?;
@@ -194,9 +203,7 @@ impl Sqlite {
         let asked = asker.asked();
         let answer = tokio::task::spawn_blocking(move || {
             let _place = place;
-            readers.with_heavy(deadline.into_std(), |reader| {
-                asked.unless_gone(reader, |reader| list::heavy(reader, number, &query))
-            })
+            readers.with_heavy(deadline.into_std(), |reader| asked.unless_gone(reader, read))
         });
         answer.await.map_err(|_| Error::Closed)?
     }

@@ -8,11 +8,9 @@ use roster_directory::{
     query::{Order, Page, SortKey},
 };
 use rusqlite::params;
-use tokio::{sync::mpsc, time::Instant};
+use tokio::sync::mpsc;
 
-use super::{
-    HEAVY_WAIT, Sqlite, asker::Asker, list, place::OrganizationNumber, readers::Reader, search, turns::Turn, users,
-};
+use super::{Sqlite, list, place::OrganizationNumber, readers::Reader, search, turns::Turn, users};
 use crate::{Error, bucket::Buckets, store::EXPORTED_AT_ONCE};
 
 impl Sqlite {
@@ -23,19 +21,7 @@ impl Sqlite {
         to: mpsc::Sender<Vec<User>>,
     ) -> Result<(), Error> {
         let Some(number) = self.number(organization)? else { return Err(Error::NoOrganization) };
-        let deadline = Instant::now() + HEAVY_WAIT;
-        let place = tokio::time::timeout_at(deadline, self.heavy.place(organization)).await;
-        let place = place.map_err(|_| Error::Busy)?;
-        let readers = self.readers.clone();
-        let asker = Asker::default();
-        let asked = asker.asked();
-        let read = tokio::task::spawn_blocking(move || {
-            let _place = place;
-            readers.with_heavy(deadline.into_std(), |reader| {
-                asked.unless_gone(reader, |reader| reader.at_one_moment(|| read(reader, number, query, &to)))
-            })
-        });
-        read.await.map_err(|_| Error::Closed)?
+        self.read_heavily(organization, move |reader| reader.at_one_moment(|| read(reader, number, query, &to))).await
     }
 }
 

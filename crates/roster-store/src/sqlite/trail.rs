@@ -2,9 +2,8 @@
 
 use roster_directory::{OrganizationId, Timestamp, audit::Action};
 use rusqlite::params;
-use tokio::time::Instant;
 
-use super::{HEAVY_WAIT, Sqlite, asker::Asker, place::OrganizationNumber, readers::Reader, rows};
+use super::{Sqlite, place::OrganizationNumber, readers::Reader, rows};
 use crate::{
     Error,
     trail::{EntryId, TrailEntry, TrailFilter},
@@ -19,19 +18,8 @@ impl Sqlite {
     ) -> Result<Vec<TrailEntry>, Error> {
         let Some(number) = self.number(organization)? else { return Err(Error::NoOrganization) };
         // It may have to look at every entry there is.
-        let deadline = Instant::now() + HEAVY_WAIT;
-        let place = tokio::time::timeout_at(deadline, self.heavy.place(organization)).await;
-        let place = place.map_err(|_| Error::Busy)?;
-        let readers = self.readers.clone();
-        let asker = Asker::default();
-        let asked = asker.asked();
-        let answer = tokio::task::spawn_blocking(move || {
-            let _place = place;
-            readers.with_heavy(deadline.into_std(), |reader| {
-                asked.unless_gone(reader, |reader| reader.at_one_moment(|| read(reader, number, &filter, limit)))
-            })
-        });
-        answer.await.map_err(|_| Error::Closed)?
+        self.read_heavily(organization, move |reader| reader.at_one_moment(|| read(reader, number, &filter, limit)))
+            .await
     }
 }
 

@@ -113,13 +113,11 @@ impl App {
         let mut used = self.used_keys.lock().expect("nobody panics holding it");
         used.since_written.insert(key.id, now);
         let Some(days) = key.days_left(now) else { return };
-        let said = used.end_said.insert(key.id, now);
-        match said.filter(|said| now < said.plus_millis(DAY)) {
-            Some(said) => drop(used.end_said.insert(key.id, said)),
-            None => {
-                tracing::warn!(key = %key.id, days, "the key {} ends soon (whole days left: {days}): rotate it", key.id)
-            }
+        if used.end_said.get(&key.id).is_some_and(|said| now < said.plus_millis(DAY)) {
+            return;
         }
+        used.end_said.insert(key.id, now);
+        tracing::warn!(key = %key.id, days, "the key {} ends soon (whole days left: {days}): rotate it", key.id);
     }
 
     /// Writes down when keys were used since the last time.

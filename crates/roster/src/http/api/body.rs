@@ -431,6 +431,20 @@ impl Check {
         }
     }
 
+    /// The same, of a field that must be there.
+    pub(crate) fn required_choice<T>(
+        &mut self,
+        field: &'static str,
+        value: &Value<'_>,
+        options: &str,
+        find: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        match value {
+            Value::Missing => self.flaw(&[field], Flaw::required()),
+            value => self.choice(field, value, options, find),
+        }
+    }
+
     /// A boolean that may be left out.
     pub(crate) fn boolean(&mut self, field: &'static str, value: &Value<'_>) -> Option<bool> {
         match value {

@@ -17,12 +17,12 @@ use super::{
     error::ApiResult,
     etag::Conditions,
     json, json_bytes, json_text,
-    params::{PIECE, Piece, given, link_next, options},
+    params::{PIECE, Piece, given, link_next, options, piece_of},
     repeat::{answer_said, asked, once},
     shape::{Done, OneId},
 };
 use crate::{
-    app::{Answering, Ends, Error, NewKey},
+    app::{Answering, Ends, NewKey},
     config,
 };
 use shape::{CreateKeyRequest, KeyBody, KeyList, KeyParams, KeyPath, KeyShown, KeyWithToken, RotateKeyRequest};
@@ -87,13 +87,7 @@ fn created_before(key: &Key) -> Vec<u8> {
 fn new_key([name, role, access, expires_at]: &[Value<'_>; 4]) -> Result<NewKey, Vec<Issue>> {
     let mut check = Check::clearing();
     let name = check.required("name", name, KeyName::parse);
-    let role = match role {
-        Value::Missing => {
-            let missing = Value::Missing;
-            check.required("role", &missing, |_| Ok::<Role, Flaw>(Role::Technician))
-        }
-        role => check.choice("role", role, &options(Role::ALL.map(Role::as_str)), Role::parse),
-    };
+    let role = check.required_choice("role", role, &options(Role::ALL.map(Role::as_str)), Role::parse);
     let access = check.choice("access", access, &options(Access::ALL.map(Access::as_str)), Access::parse);
     let expires_at = check.clearable("expiresAt", expires_at, |text| RecertificationDate::parse(text).map(Some));
     check.finish()?;
@@ -135,13 +129,9 @@ pub(crate) async fn list_keys(
         return Err(issues.into());
     }
     let all = shared.app.keys(&caller).await?;
-    let begin = match after {
-        Some(id) => 1 + all.iter().position(|key| key.id == id).ok_or(Error::NotFound)?,
-        None => 0,
-    };
-    let end = all.len().min(begin + size as usize);
-    let mut response = json(&KeyList { data: all[begin..end].iter().map(KeyBody::of).collect() });
-    if let Some(last) = all[begin..end].last().filter(|_| end < all.len()) {
+    let (piece, goes_on) = piece_of(&all, after, size, |key| key.id)?;
+    let mut response = json(&KeyList { data: piece.iter().map(KeyBody::of).collect() });
+    if let Some(last) = piece.last().filter(|_| goes_on) {
         link_next(response.headers_mut(), query, None, last.id.as_str());
     }
     Ok(response)

@@ -9,6 +9,7 @@ use hyper::{
 use roster_directory::{Flaw, Issue, issue::Code, query::Page};
 
 use super::warning::Unknown;
+use crate::app::Error;
 
 /// How many of a list one answer has: 1 to 100, 25 unless given.
 pub(super) const PAGE_SIZE: &str = "pageSize";
@@ -37,6 +38,21 @@ impl<Id> Piece<Id> {
         take(issues, CURSOR, cursor, cursor_of(parse), |id| piece.after = Some(id));
         piece
     }
+}
+
+/// Of a whole list the piece that comes after this one, which must be there, and whether more follow.
+pub(super) fn piece_of<T, Id: PartialEq>(
+    all: &[T],
+    after: Option<Id>,
+    size: u32,
+    id_of: impl Fn(&T) -> Id,
+) -> Result<(&[T], bool), Error> {
+    let begin = match after {
+        Some(id) => 1 + all.iter().position(|one| id_of(one) == id).ok_or(Error::NotFound)?,
+        None => 0,
+    };
+    let end = all.len().min(begin + size as usize);
+    Ok((&all[begin..end], end < all.len()))
 }
 
 /// The names in a query that are none of `known`. Asking costs nothing where there is no query.

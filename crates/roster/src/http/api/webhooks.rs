@@ -17,11 +17,11 @@ use super::{
     error::ApiResult,
     etag::Conditions,
     json, json_bytes, json_text,
-    params::{PIECE, Piece, given, link_next, options},
+    params::{PIECE, Piece, given, link_next, options, piece_of},
     repeat::{answer_said, asked, once},
     shape::{Done, OneId},
 };
-use crate::app::{Answering, Error, NewWebhook};
+use crate::app::{Answering, NewWebhook};
 use shape::{
     CreateWebhookRequest, WebhookBody, WebhookChanged, WebhookList, WebhookParams, WebhookPath, WebhookSecretShown,
     WebhookWithSecret,
@@ -103,13 +103,9 @@ pub(crate) async fn list_webhooks(
         return Err(issues.into());
     }
     let all = shared.app.webhooks(&caller).await?;
-    let begin = match after {
-        Some(id) => 1 + all.iter().position(|webhook| webhook.id == id).ok_or(Error::NotFound)?,
-        None => 0,
-    };
-    let end = all.len().min(begin + size as usize);
-    let mut response = json(&WebhookList { data: all[begin..end].iter().map(WebhookBody::of).collect() });
-    if let Some(last) = all[begin..end].last().filter(|_| end < all.len()) {
+    let (piece, goes_on) = piece_of(&all, after, size, |webhook| webhook.id)?;
+    let mut response = json(&WebhookList { data: piece.iter().map(WebhookBody::of).collect() });
+    if let Some(last) = piece.last().filter(|_| goes_on) {
         link_next(response.headers_mut(), query, None, last.id.as_str());
     }
     Ok(response)
